@@ -1,0 +1,1 @@
+"""The pure core: what ECS does, as values and functions. No I/O, clock, thread, randomness or environment."""

@@ -1,0 +1,105 @@
+"""What a container engine is asked to create: engine-neutral, complete, without secrets' values in any repr."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from pytest_ecs_tasks.core.taskdef import Tmpfs, Ulimit
+
+
+class Sensitive(str):
+    """Text that no repr, log or report shows. ``str()`` of it, and formatting it, hide it too; ``reveal()`` does not."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "'***'"
+
+    def __str__(self) -> str:
+        return "***"
+
+    def __format__(self, format_spec: str) -> str:
+        return "***"
+
+    def reveal(self) -> str:
+        """Return the text itself."""
+        return str.__getitem__(self, slice(None))
+
+
+@dataclass(frozen=True, slots=True)
+class PublishedPort:
+    """A container port to publish on the engine's host. ``host_port`` 0 lets the engine choose."""
+
+    container_port: int
+    host_port: int = 0
+    protocol: str = "tcp"
+    host_ip: str = "127.0.0.1"
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkBinding:
+    """Where a container port is reachable on the engine's host, as DescribeTasks tells it."""
+
+    bind_ip: str
+    container_port: int
+    host_port: int
+    protocol: str = "tcp"
+
+
+@dataclass(frozen=True, slots=True)
+class Mount:
+    """A bind (``source`` begins with a slash) or a named volume."""
+
+    source: str
+    target: str
+    read_only: bool = False
+
+    @property
+    def is_bind(self) -> bool:
+        """Whether ``source`` is a path of the engine's host."""
+        return self.source.startswith("/")
+
+
+@dataclass(frozen=True, slots=True)
+class ContainerSpec:
+    """One container to create.
+
+    ``network`` is what the Docker API's ``NetworkMode`` takes: ``container:<id>``, ``host``, ``none`` or a network id.
+    Sizes in bytes, ``cpu_quota`` in CPU units (1024 = one CPU; ``None``: no cap), ``cpu_shares`` as Docker's.
+    ``image_id`` is an id, never a name: Podman's API resolves short names to docker.io.
+    ``None`` for ``entry_point``, ``command``, ``user``, ``working_directory`` leaves the image's own.
+    """
+
+    name: str
+    image_id: str
+    labels: Mapping[str, str]
+    network: str
+    entry_point: tuple[str, ...] | None = None
+    command: tuple[str, ...] | None = None
+    environment: Mapping[str, str] = field(default_factory=dict, repr=False)
+    user: str | None = None
+    working_directory: str | None = None
+    hostname: str | None = None
+    memory: int | None = None
+    memory_reservation: int | None = None
+    cpu_shares: int | None = None
+    cpu_quota: int | None = None
+    mounts: tuple[Mount, ...] = ()
+    tmpfs: tuple[Tmpfs, ...] = ()
+    shared_memory_size: int | None = None
+    ulimits: tuple[Ulimit, ...] = ()
+    capabilities_add: tuple[str, ...] = ()
+    capabilities_drop: tuple[str, ...] = ()
+    init: bool = False
+    privileged: bool = False
+    read_only_root: bool = False
+    no_new_privileges: bool = False
+    open_stdin: bool = False
+    tty: bool = False
+    sysctls: Mapping[str, str] = field(default_factory=dict)
+    extra_hosts: Mapping[str, str] = field(default_factory=dict)
+    dns_servers: tuple[str, ...] = ()
+    dns_search: tuple[str, ...] = ()
+    published_ports: tuple[PublishedPort, ...] = ()
+    keep_engine_logs: bool = False
