@@ -1,0 +1,1 @@
+"""HTTP that containers and SDKs call."""

@@ -1,0 +1,1 @@
+"""The pytest side: pytest is used here and nowhere else."""

@@ -1,0 +1,1 @@
+"""Fakes that are shipped: for our tests and our users'."""
