@@ -34,6 +34,7 @@ class ImageReady:
     image_id: str
     digest: str | None
     stop_signal: str | None
+    environment_names: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,10 +94,9 @@ class ContainerInspected:
     container: str
     incarnation: int
     running: bool
-    exit_code: int | None
-    out_of_memory: bool
+    exit_code: int | None = None
+    out_of_memory: bool | None = None
     error: str = ""
-    note: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +119,14 @@ class Probed:
 @dataclass(frozen=True, slots=True)
 class SignalSent:
     """The engine has taken a signal for a container."""
+
+    container: str
+    signal: str
+
+
+@dataclass(frozen=True, slots=True)
+class SignalledByTest:
+    """The test itself has sent a signal to a container."""
 
     container: str
     signal: str
@@ -179,6 +187,7 @@ Event = (
     | ContainerVanished
     | Probed
     | SignalSent
+    | SignalledByTest
     | LogClosed
     | StopRequested
     | RemovalRequested

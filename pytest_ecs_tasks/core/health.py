@@ -13,7 +13,9 @@ from enum import StrEnum
 from pytest_ecs_tasks.core.taskdef import HealthCheck
 
 FAST_PROBES_S = (0.0, 0.05, 0.1, 0.2, 0.4)
-FAST_PERIOD_S = 1.0
+FAST_PERIOD_S = 0.35  # a service is found at most half a second after it listens, the probe's own time included
+FAST_FOR_S = 30.0
+SLOW_PERIOD_S = 1.0
 OUTPUT_LIMIT = 1024  # the agent's cut, container.go: SetHealthStatus
 
 
@@ -100,4 +102,5 @@ def _next_probe(progress: HealthProgress, check: HealthCheck, mode: HealthMode, 
         return now + check.interval_s
     if progress.probes < len(FAST_PROBES_S):
         return max(now, progress.started_at + FAST_PROBES_S[progress.probes])
-    return now + min(FAST_PERIOD_S, check.interval_s)
+    period = FAST_PERIOD_S if now - progress.started_at < FAST_FOR_S else SLOW_PERIOD_S
+    return now + min(period, check.interval_s)

@@ -69,8 +69,6 @@ class Container:
     status: ContainerStatus = ContainerStatus.NONE
     order: Order | None = None
     runtime_id: str | None = None
-    image_digest: str | None = None
-    stop_signal: str | None = None
     incarnation: int = 0
     restart_count: int = 0
     started_at: float | None = None
@@ -84,12 +82,13 @@ class Container:
     log_ordered: bool = False
     log_open: bool = False
     log_closing: bool = False
-    log_closed: bool = False
     inspections: int = 0
     inspect_at: float | None = None
     inspecting: bool = False
+    restarting: bool = False
     kill_at: float | None = None
-    signals: tuple[str, ...] = ()
+    signals: tuple[str, ...] = ()  # those that stopping has ordered
+    foreign_signals: tuple[str, ...] = ()  # those that the test has sent
 
     @property
     def name(self) -> str:
@@ -128,16 +127,20 @@ class Container:
 class SandboxState:
     """The holder of a network namespace: the task's own under awsvpc, one for each container under bridge."""
 
-    ordered: bool = False
-    runtime_id: str | None = None
+    runtime_id: str
     address: str | None = None
     mac_address: str | None = None
     aws_port: int | None = None
 
-    @property
-    def ready(self) -> bool:
-        """Whether containers can be created in it."""
-        return self.runtime_id is not None
+
+@dataclass(frozen=True, slots=True)
+class ImageState:
+    """An image that is on the engine."""
+
+    image_id: str
+    digest: str | None = None
+    stop_signal: str | None = None
+    environment_names: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,24 +151,28 @@ class Task:
     containers: tuple[Container, ...]
     created_at: float
     sandboxes: Mapping[str, SandboxState] = field(default_factory=dict)
+    sandboxes_ordered: tuple[str, ...] = ()
+    sandboxes_failed: tuple[str, ...] = ()
     last_status: TaskStatus = TaskStatus.PROVISIONING
     desired_stopped: bool = False
     version: int = 1
     stop_code: StopCode | None = None
     stopped_reason: str | None = None
-    image_error: str | None = None
+    image_error: str | None = None  # the engine's words about an image that cannot be had
+    hint: str = ""  # what the person at the keyboard can do about the failure
     pull_started_at: float | None = None
     pull_stopped_at: float | None = None
     started_at: float | None = None
     execution_stopped_at: float | None = None
     stopping_at: float | None = None
     stopped_at: float | None = None
-    images: Mapping[str, str] = field(default_factory=dict)  # reference -> image id, once it is here
+    images: Mapping[str, ImageState] = field(default_factory=dict)  # by reference, once it is here
     pulls_ordered: bool = False
     secrets_ordered: bool = False
     secrets_ready: bool = False
     volumes_ordered: bool = False
     volumes_ready: bool = False
+    volumes_failed: bool = False
     removal_requested: bool = False
     removal_ordered: bool = False
     removed: bool = False

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from pytest_ecs_tasks.core.plan import SandboxPlan
 from pytest_ecs_tasks.core.spec import ContainerSpec, NetworkBinding, Sensitive
 
 
@@ -283,6 +284,10 @@ class AwsServices(Protocol):
         """
         ...
 
+    def role_credentials(self) -> Mapping[str, str]:
+        """Return the variables that stand in for a task role's credentials, as long as there is no endpoint for them."""
+        ...
+
     def state_changed(self, event: Mapping[str, object]) -> None:
         """Take an ECS event in EventBridge's form."""
         ...
@@ -313,3 +318,56 @@ class Ids(Protocol):
 
 
 Dial = Callable[[], socket.socket]
+
+
+class Sandbox(Protocol):
+    """A network namespace of the engine, held by a container of ours, and the way into it and out of it."""
+
+    @property
+    def container_id(self) -> str: ...
+
+    @property
+    def address(self) -> str | None:
+        """Its IPv4 address in the run's network."""
+        ...
+
+    @property
+    def mac_address(self) -> str | None: ...
+
+    @property
+    def aws_port(self) -> int | None:
+        """The port of its loopback where the AWS endpoint answers."""
+        ...
+
+    @property
+    def bindings(self) -> tuple[NetworkBinding, ...]:
+        """Where its published ports are on the engine's host."""
+        ...
+
+    def serve_aws(self, dial: Dial) -> None:
+        """Carry connections to ``aws_port`` to what ``dial`` connects to."""
+        ...
+
+    def reach(self, port: int) -> tuple[str, int]:
+        """Return where this process reaches a TCP port of the namespace's own address (not of its loopback)."""
+        ...
+
+    def close(self) -> None:
+        """Let go of the link; the container itself is removed by the caller. Safe to call twice."""
+        ...
+
+
+class SandboxSource(Protocol):
+    """Where namespaces come from: a warm pool in the run's network, or made to measure."""
+
+    def acquire(self, plan: SandboxPlan, hosts: Mapping[str, str], labels: Mapping[str, str]) -> Sandbox:
+        """Return a running one. ``hosts`` are further names to resolve in it (links)."""
+        ...
+
+
+class ImageSource(Protocol):
+    """How an image gets onto the engine: once each, whoever asks."""
+
+    def provide(self, reference: str) -> ImageFacts:
+        """Return the image, pulled if the pull policy says so. Raises :class:`EngineError`."""
+        ...

@@ -1,0 +1,237 @@
+"""Sandboxes: warm ones from a small pool for plain tasks, and made to measure for the others."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import itertools
+import socket
+import threading
+from collections import deque
+from collections.abc import Mapping
+
+from pytest_ecs_tasks.core.plan import SandboxPlan
+from pytest_ecs_tasks.core.spec import ContainerSpec, NetworkBinding
+from pytest_ecs_tasks.engine.ports import ContainerRuntime, Dial, EngineError, NetworkFacts
+from pytest_ecs_tasks.runtimes.sandbox.image import sandbox_image
+from pytest_ecs_tasks.runtimes.sandbox.link import Link
+
+AWS_PORT = 51670  # on the loopback of the namespace; the next ones up are kept for credentials and metadata
+AWS_SERVICE = 1
+READY_TIMEOUT_S = 30.0
+REFILL_DELAY_S = 0.3  # a refill right away would compete with the task that has just taken a sandbox
+HOST_NAMES = ("host.docker.internal", "host.containers.internal")
+CLOSED_PORT = 9  # nobody listens there: a refusal proves that the address is reached
+
+_create_connection = socket.create_connection
+_socket = socket.socket
+
+
+class EngineSandbox:
+    """A namespace of the run, held by a running sandbox container and linked to this process."""
+
+    def __init__(
+        self, container_id: str, link: Link, address: str | None, mac_address: str | None, *, direct: bool
+    ) -> None:
+        self._container_id = container_id
+        self._link = link
+        self._address = address
+        self._mac_address = mac_address
+        self._direct = direct
+        self.bindings: tuple[NetworkBinding, ...] = ()
+
+    @property
+    def container_id(self) -> str:
+        """The engine's id of the container that holds it."""
+        return self._container_id
+
+    @property
+    def address(self) -> str | None:
+        """Its IPv4 address in the run's network."""
+        return self._address
+
+    @property
+    def mac_address(self) -> str | None:
+        """Its hardware address in the run's network."""
+        return self._mac_address
+
+    @property
+    def aws_port(self) -> int | None:
+        """The port of its loopback where the AWS endpoint answers."""
+        return AWS_PORT
+
+    def serve_aws(self, dial: Dial) -> None:
+        """Carry connections to ``aws_port`` to what ``dial`` connects to."""
+        self._link.set_service(AWS_SERVICE, dial)
+
+    def reach(self, port: int) -> tuple[str, int]:
+        """Return the address itself where this process can reach it, else a loopback listener carried over the link."""
+        if self._direct and self._address:
+            return self._address, port
+        return self._link.listen(port)
+
+    def close(self) -> None:
+        """Let go of the link."""
+        self._link.close()
+
+
+class SandboxPool:
+    """Makes sandboxes in one network, and keeps a few warm.
+
+    ``direct`` ``False`` never uses the engine's network from this process, even where it could be reached.
+    """
+
+    def __init__(
+        self,
+        runtime: ContainerRuntime,
+        network: NetworkFacts,
+        labels: Mapping[str, str],
+        *,
+        name_prefix: str,
+        size: int = 2,
+        direct: bool | None = None,
+    ) -> None:
+        self._runtime = runtime
+        self._network = network
+        self._labels = labels
+        self._name_prefix = name_prefix
+        self._size = size
+        self._direct = direct
+        self._numbers = itertools.count(1)
+        self._warm: deque[EngineSandbox] = deque()
+        self._lock = threading.Condition()
+        self._filling = 0
+        self._closed = False
+        self._refill_timer: threading.Timer | None = None
+        self._image_id = ensure_sandbox_image(runtime)
+
+    def fill(self) -> None:
+        """Make warm sandboxes up to the pool's size; errors are left to the next ``acquire``, which meets them itself."""
+        plain = SandboxPlan("warm", plain=True)
+        while self._begin_filling():
+            sandbox = None
+            try:
+                sandbox = self._make(plain, {}, {})
+            except (EngineError, OSError):
+                return
+            finally:
+                self._end_filling(sandbox)
+
+    def _begin_filling(self) -> bool:
+        with self._lock:
+            wanted = not self._closed and len(self._warm) + self._filling < self._size
+            self._filling += wanted
+            return wanted
+
+    def _end_filling(self, sandbox: EngineSandbox | None) -> None:
+        with self._lock:
+            self._filling -= 1
+            if sandbox is not None and not self._closed:
+                self._warm.append(sandbox)
+                sandbox = None
+            self._lock.notify_all()
+        if sandbox is not None:
+            sandbox.close()
+
+    def acquire(self, plan: SandboxPlan, hosts: Mapping[str, str], labels: Mapping[str, str]) -> EngineSandbox:
+        """Return a running sandbox, warm if a plain one will do; one that is just being warmed is waited for."""
+        if plan.plain:
+            with self._lock:
+                while not self._warm and self._filling:
+                    self._lock.wait()
+                warm = self._warm.popleft() if self._warm else None
+            self._refill_later()
+            if warm is not None:
+                return warm
+        return self._make(plan, hosts, labels)
+
+    def close(self) -> None:
+        """Close the links of the warm ones; their containers are swept with the rest of the run."""
+        with self._lock:
+            self._closed = True
+            warm, self._warm = list(self._warm), deque()
+            if self._refill_timer is not None:
+                self._refill_timer.cancel()
+        for sandbox in warm:
+            sandbox.close()
+
+    def _refill_later(self) -> None:
+        with self._lock:
+            if self._closed:
+                return
+            if self._refill_timer is not None:
+                self._refill_timer.cancel()
+            self._refill_timer = threading.Timer(REFILL_DELAY_S, self.fill)
+            self._refill_timer.daemon = True
+            self._refill_timer.name = "ecs-tasks/sandbox pool"
+            self._refill_timer.start()
+
+    def _make(self, plan: SandboxPlan, hosts: Mapping[str, str], labels: Mapping[str, str]) -> EngineSandbox:
+        runtime = self._runtime
+        container_id = runtime.create_container(self._spec(plan, hosts, labels))
+        attachment = runtime.attach(container_id, stdin=True)
+        connection, initial = attachment.detach_socket()
+        link = Link(connection, {}, initial=initial)
+        try:
+            runtime.start_container(container_id)
+            link.wait_ready(READY_TIMEOUT_S)
+            facts = runtime.inspect_container(container_id)
+        except BaseException:
+            link.close()
+            with contextlib.suppress(EngineError):
+                runtime.remove_container(container_id)
+            raise
+        if self._direct is None:
+            self._direct = is_reachable(self._network.gateway, facts.address)
+        sandbox = EngineSandbox(container_id, link, facts.address, facts.mac_address, direct=self._direct)
+        sandbox.bindings = facts.bindings
+        return sandbox
+
+    def _spec(self, plan: SandboxPlan, hosts: Mapping[str, str], labels: Mapping[str, str]) -> ContainerSpec:
+        gateway = self._network.gateway
+        names = dict.fromkeys(HOST_NAMES, gateway) if gateway else {}
+        return ContainerSpec(
+            name=f"{self._name_prefix}-{next(self._numbers)}",
+            image_id=self._image_id,
+            labels={**self._labels, **labels, "pytest-ecs-tasks.sandbox": "1"},
+            network=self._network.network_id,
+            command=(f"aws={AWS_PORT}",),
+            hostname=plan.hostname,
+            extra_hosts={**names, **plan.extra_hosts, **hosts},
+            dns_servers=plan.dns_servers,
+            dns_search=plan.dns_search,
+            sysctls=plan.sysctls,
+            published_ports=plan.ports,
+            capabilities_drop=("ALL",),
+            read_only_root=True,
+            no_new_privileges=True,
+            open_stdin=True,
+        )
+
+
+def ensure_sandbox_image(runtime: ContainerRuntime) -> str:
+    """Return the id of the sandbox's image, loaded into the engine if it was not there."""
+    image = sandbox_image(runtime.architecture)
+    if runtime.find_image(image.image_id) is None:
+        runtime.load_image(image.archive)
+    return image.image_id
+
+
+def is_reachable(gateway: str | None, address: str | None) -> bool:
+    """Tell whether this process reaches a sandbox's address: the engine's network must be this host's own.
+
+    The gateway must be an address of this host, else another network of the same numbers could answer in the engine's
+    place; and a connection to a port where nobody listens must be refused at once.
+    """
+    if not gateway or not address:
+        return False
+    with _socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        try:
+            probe.bind((gateway, 0))
+        except OSError:
+            return False
+    try:
+        _create_connection((address, CLOSED_PORT), timeout=1).close()
+    except OSError as error:
+        return error.errno == errno.ECONNREFUSED
+    return True
