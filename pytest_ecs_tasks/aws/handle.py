@@ -1,0 +1,215 @@
+"""``Aws``: what the fixture ``ecs_aws`` gives to a test."""
+
+from __future__ import annotations
+
+import copy
+import os
+import threading
+import urllib.request
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from pytest_ecs_tasks.errors import EcsTaskError
+
+if TYPE_CHECKING:
+    from pytest_ecs_tasks.aws.moto_server import MotoChild, MotoParent
+    from pytest_ecs_tasks.aws.sessions import AwsSession, ServiceModels
+
+DEFAULT_REGION = "us-east-1"
+DEFAULT_ACCOUNT_ID = "123456789012"
+
+
+class AwsFactory:
+    """Makes AWSs for one run: each a pristine moto child, or all of them the endpoint of ``--ecs-aws=URL``."""
+
+    def __init__(
+        self, *, url: str | None = None, region: str = DEFAULT_REGION, account_id: str = DEFAULT_ACCOUNT_ID
+    ) -> None:
+        self._url = url
+        self._region = region
+        self._account_id = account_id
+        self._lock = threading.Lock()
+        self._parent: MotoParent | None = None
+        self._models: ServiceModels | None = None
+
+    def start(self) -> None:
+        """Start moto in the background and return at once."""
+        if self._url is None:
+            self.moto_parent().start()
+
+    def warm(self) -> None:
+        """Load what the first client needs (boto3, service descriptions): 0.3 s of work, for a thread of the caller's."""
+        session = self.models().make_botocore_session()
+        for service in ("logs", "secretsmanager", "ssm"):
+            session.get_service_model(service)
+
+    def new(self) -> Aws:
+        """Make an AWS; it costs nothing until it is used."""
+        return Aws(self)
+
+    def close(self) -> None:
+        """End moto and every AWS made here."""
+        with self._lock:
+            parent, self._parent = self._parent, None
+        if parent is not None:
+            parent.close()
+
+    @property
+    def url(self) -> str | None:
+        """The endpoint given by the user, if one was."""
+        return self._url
+
+    @property
+    def region(self) -> str:
+        """The region of every AWS made here."""
+        return self._region
+
+    @property
+    def account_id(self) -> str:
+        """The account of every AWS made here."""
+        return self._account_id
+
+    def moto_parent(self) -> MotoParent:
+        """Return the process that forks AWSs, not started by this call."""
+        from pytest_ecs_tasks.aws.moto_server import MotoParent
+
+        with self._lock:
+            if self._parent is None:
+                self._parent = MotoParent()
+            return self._parent
+
+    def models(self) -> ServiceModels:
+        """Return the service descriptions that sessions share. Imports boto3, which takes 0.1 s."""
+        from pytest_ecs_tasks.aws.sessions import ServiceModels
+
+        with self._lock:
+            if self._models is None:
+                self._models = ServiceModels()
+            return self._models
+
+
+class Aws:
+    """One AWS of its own, empty when it is first used; shared by every fixture and test of its scope.
+
+    It is spawned by the first use of its endpoint. Clients talk to it and to nothing else: the environment, the profile, a
+    proxy or a ``mock_aws`` of the test process don't matter to them. Every method may be called from any thread.
+    """
+
+    def __init__(self, factory: AwsFactory) -> None:
+        self._factory = factory
+        self._lock = threading.RLock()
+        self._child: MotoChild | None = None
+        self._session: AwsSession | None = None
+        self._events: list[dict[str, Any]] = []
+        self._is_closed = False
+
+    @property
+    def endpoint_url(self) -> str:
+        """Where it listens, for this machine: ``http://127.0.0.1:PORT``."""
+        if self._factory.url is not None:
+            return self._factory.url
+        with self._lock:
+            if self._is_closed:
+                raise EcsTaskError("this AWS is gone: the fixture or test that it belonged to has ended")
+            if self._child is None:
+                self._child = self._factory.moto_parent().spawn(self.account_id)
+            return self._child.endpoint_url
+
+    @property
+    def region(self) -> str:
+        """The region of its clients, unless they are asked for another."""
+        return self._factory.region
+
+    @property
+    def account_id(self) -> str:
+        """The account, 12 digits."""
+        return self._factory.account_id
+
+    @property
+    def session(self) -> AwsSession:
+        """A ``boto3.Session`` whose clients and resources talk to this AWS."""
+        with self._lock:
+            if self._session is None:
+                from pytest_ecs_tasks.aws.sessions import AwsSession
+
+                self._session = AwsSession(self.endpoint_url, self.region, self._factory.models())
+            return self._session
+
+    def client(self, name: str, **kwargs: Any) -> Any:
+        """Make a boto3 client of this AWS; keywords (``region_name``, ``config`` …) are ``boto3.client``'s.
+
+        Raises :class:`EcsTaskError` for a region that AWS has not.
+        """
+        return self.session.client(name, **kwargs)
+
+    def resource(self, name: str, **kwargs: Any) -> Any:
+        """Make a boto3 resource of this AWS; keywords are ``boto3.resource``'s."""
+        return self.session.resource(name, **kwargs)
+
+    @property
+    def env(self) -> dict[str, str]:
+        """The ``AWS_*`` variables that point an SDK or the AWS CLI in this process's place here.
+
+        They win over files of the user's; :meth:`find_conflicts` names the variables that must go as well.
+        """
+        return {
+            "AWS_ENDPOINT_URL": self.endpoint_url,
+            "AWS_ACCESS_KEY_ID": "testing",
+            "AWS_SECRET_ACCESS_KEY": "testing",
+            "AWS_REGION": self.region,
+            "AWS_DEFAULT_REGION": self.region,
+            "AWS_CONFIG_FILE": os.devnull,
+            "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+            "AWS_EC2_METADATA_DISABLED": "true",
+        }
+
+    def find_conflicts(self, environ: Mapping[str, str]) -> tuple[str, ...]:
+        """Name the variables in ``environ`` that would turn an SDK away from here (``AWS_PROFILE``, ``AWS_ENDPOINT_URL_S3`` …)."""
+        ours = self.env
+        return tuple(name for name in environ if name.startswith("AWS_") and name not in ours)
+
+    def events(self, detail_type: str | None = None) -> list[dict[str, Any]]:
+        """Return the ECS events so far, in order, as EventBridge delivers them; of one ``detail-type`` if given."""
+        with self._lock:
+            return [
+                copy.deepcopy(event)
+                for event in self._events
+                if detail_type is None or event.get("detail-type") == detail_type
+            ]
+
+    def record_event(self, event: Mapping[str, object]) -> None:
+        """Take an ECS event in EventBridge's form."""
+        with self._lock:
+            self._events.append(copy.deepcopy(dict(event)))
+
+    def reset(self) -> None:
+        """Empty it and forget its events; tasks that run go on, without what they had stored here."""
+        request = urllib.request.Request(f"{self.endpoint_url}/moto-api/reset", method="POST")
+        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        try:
+            with opener.open(request, timeout=30) as response:
+                response.read()
+        except OSError as error:
+            raise EcsTaskError(
+                f"{self.endpoint_url} could not be reset: {error}. Only moto can; an AWS given with --ecs-aws=URL must be moto too"
+            ) from error
+        with self._lock:
+            self._events.clear()
+
+    @property
+    def models(self) -> ServiceModels:
+        """The service descriptions and regions that its sessions use."""
+        return self._factory.models()
+
+    def close(self) -> None:
+        """End it. Safe to call twice."""
+        with self._lock:
+            self._is_closed = True
+            child, self._child = self._child, None
+            self._events.clear()
+        if child is not None:
+            child.stop()
+
+    def __repr__(self) -> str:
+        where = self._factory.url or (self._child.endpoint_url if self._child is not None else "not started")
+        return f"<Aws {where} {self.region} {self.account_id}>"

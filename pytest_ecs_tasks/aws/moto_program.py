@@ -1,0 +1,206 @@
+"""The moto parent process: imports moto once and forks a pristine AWS for each request.
+
+Run as a script by a fresh interpreter (``moto_server.MotoParent``), never imported by the plugin; so it imports nothing of ours.
+One JSON line in, one JSON line out: ``{"spawn": ACCOUNT}`` answers ``{"pid": …, "port": …}``; ``{"stop": PID}`` answers ``{}``.
+"""
+
+from __future__ import annotations
+
+import gc
+import json
+import os
+import select
+import signal
+import socket
+import sys
+import threading
+from collections.abc import Callable, Iterable
+from typing import Any, NoReturn
+
+# One request to each service that tests commonly use; they read only, so that every child starts empty.
+_JSON_TARGETS = {
+    "sqs": "AmazonSQS.ListQueues",
+    "secretsmanager": "secretsmanager.ListSecrets",
+    # Not DescribeParameters: it makes moto load AWS's public parameters, 0.4 s and 137 MB.
+    "ssm": "AmazonSSM.GetParameters",
+    "logs": "Logs_20140328.DescribeLogGroups",
+    "events": "AWSEvents.ListRules",
+    "dynamodb": "DynamoDB_20120810.ListTables",
+    "ecs": "AmazonEC2ContainerServiceV20141113.ListClusters",
+    "ecr": "AmazonEC2ContainerRegistry_V20150921.DescribeRepositories",
+    "kms": "TrentService.ListAliases",
+    "servicediscovery": "Route53AutoNaming_v20170314.ListNamespaces",
+}
+_QUERY_ACTIONS = {
+    "sts": "Action=GetCallerIdentity&Version=2011-06-15",
+    "iam": "Action=ListRoles&Version=2010-05-08",
+    "elasticloadbalancing": "Action=DescribeLoadBalancers&Version=2015-12-01",
+    "sns": "Action=ListTopics&Version=2010-03-31",
+}
+_PLAIN_PATHS = {"s3": "/", "lambda": "/2015-03-31/functions/"}
+
+_Application = Callable[[dict[str, Any], Any], Iterable[bytes]]
+
+
+def main() -> None:
+    """Serve requests from standard input until it ends or the pytest process is gone."""
+    # Ctrl-C is for the pytest process, whose teardown still uses what runs here.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    replies = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)  # moto prints; only replies may go where replies are read
+    requests = os.fdopen(0, "rb", buffering=0)
+    start = json.loads(_read_line(requests.fileno()))
+    sys.path[:] = [*sys.path, *(entry for entry in start["path"] if entry not in sys.path)]
+    gc.disable()
+    application = _make_application()
+    gc.collect()
+    gc.freeze()
+    if threading.active_count() != 1:
+        raise RuntimeError(f"moto started threads, so forking it is not safe: {threading.enumerate()}")
+    _reply(replies, {"ready": True})
+    _Parent(application, replies, start["pid"]).serve()
+
+
+class _Parent:
+    """Forks, stops and reaps the children. Single-threaded, so that forking is safe."""
+
+    def __init__(self, application: _Application, replies: Any, pytest_pid: int) -> None:
+        self._application = application
+        self._replies = replies
+        self._pytest_pid = pytest_pid
+        self._children: set[int] = set()
+        # A child reads the one end and never holds the other: end-of-file tells it that this process is gone.
+        self._alive_read, self._alive_write = os.pipe()
+
+    def serve(self) -> None:
+        try:
+            for line in _lines_while_alive(self._pytest_pid):
+                request = json.loads(line)
+                if "spawn" in request:
+                    _reply(self._replies, self._spawn(request["spawn"]))
+                else:
+                    self._stop(request["stop"])
+                    _reply(self._replies, {})
+        finally:
+            for pid in tuple(self._children):
+                self._stop(pid)
+
+    def _spawn(self, account_id: str) -> dict[str, int]:
+        listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        listener.bind(("127.0.0.1", 0))
+        # Listening before the fork: whoever has the port can connect at once and waits in the queue.
+        listener.listen(1024)
+        port = listener.getsockname()[1]
+        pid = os.fork()
+        if pid == 0:
+            self._become_child(account_id, listener)
+        listener.close()
+        self._children.add(pid)
+        return {"pid": pid, "port": port}
+
+    def _become_child(self, account_id: str, listener: socket.socket) -> NoReturn:
+        try:
+            os.environ["MOTO_ACCOUNT_ID"] = account_id
+            os.close(self._alive_write)
+            os.close(0)
+            self._replies.close()
+            threading.Thread(target=_end_with_parent, args=(self._alive_read,), daemon=True).start()
+            _serve_aws(self._application, listener)
+        finally:
+            os._exit(1)
+
+    def _stop(self, pid: int) -> None:
+        if pid in self._children:
+            self._children.remove(pid)
+            os.kill(pid, signal.SIGKILL)
+            os.waitpid(pid, 0)
+
+
+def _serve_aws(application: _Application, listener: socket.socket) -> None:
+    from moto.moto_api._internal import mock_random
+    from moto.moto_server.werkzeug_app import MotoRequestHandler
+    from werkzeug.serving import make_server
+
+    class Handler(MotoRequestHandler):
+        def log_request(self, *args: object, **kwargs: object) -> None:
+            """Keep no access log."""
+
+    # Python reseeds its own generator after a fork; moto's would give every child the same "random" ids.
+    mock_random.seed()
+    gc.enable()
+    server = make_server("127.0.0.1", 0, application, threaded=True, request_handler=Handler, fd=listener.fileno())
+    server.serve_forever()
+
+
+def _make_application() -> _Application:
+    from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
+
+    application = DomainDispatcherApplication(create_backend_app)
+    for service, target in _JSON_TARGETS.items():
+        headers = {"X-Amz-Target": target, "Content-Type": "application/x-amz-json-1.1"}
+        body = '{"Names": ["none"]}' if service == "ssm" else "{}"
+        _request(application, service, "POST", "/", headers, body)
+    for service, action in _QUERY_ACTIONS.items():
+        _request(application, service, "POST", "/", {"Content-Type": "application/x-www-form-urlencoded"}, action)
+    for service, path in _PLAIN_PATHS.items():
+        _request(application, service, "GET", path, {}, "")
+    return application
+
+
+def _request(
+    application: _Application, service: str, method: str, path: str, headers: dict[str, str], body: str
+) -> None:
+    from werkzeug.test import EnvironBuilder, run_wsgi_app
+
+    credential = f"AWS4-HMAC-SHA256 Credential=test/20200101/us-east-1/{service}/aws4_request, Signature=0"
+    all_headers = {**headers, "Authorization": credential, "Host": "127.0.0.1"}
+    builder = EnvironBuilder(path=path, method=method, data=body, headers=list(all_headers.items()))
+    _, status, _ = run_wsgi_app(application, builder.get_environ())
+    if not status.startswith("2"):
+        print(f"warming {service}: {status}", file=sys.stderr)
+
+
+def _lines_while_alive(pytest_pid: int) -> Iterable[bytes]:
+    """Yield requests until end-of-file, or until the pytest process is gone.
+
+    Both are watched, as a process that the test forked may hold the pipe open for longer than pytest lives.
+    """
+    watched = [0]
+    if sys.platform == "linux":
+        try:
+            watched.append(os.pidfd_open(pytest_pid))
+        except OSError:
+            return
+    while os.getppid() == pytest_pid:
+        readable, _, _ = select.select(watched, [], [])
+        if 0 not in readable:
+            return
+        line = _read_line(0)
+        if not line:
+            return
+        yield line
+
+
+def _read_line(descriptor: int) -> bytes:
+    """Read up to and with a newline, a byte at a time: a buffer would hide the next request from select."""
+    line = b""
+    while not line.endswith(b"\n"):
+        byte = os.read(descriptor, 1)
+        if not byte:
+            return b""
+        line += byte
+    return line
+
+
+def _reply(replies: Any, answer: dict[str, Any]) -> None:
+    replies.write(json.dumps(answer) + "\n")
+    replies.flush()
+
+
+def _end_with_parent(alive_read: int) -> NoReturn:
+    os.read(alive_read, 1)
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    main()
