@@ -1,0 +1,540 @@
+/* The sandbox: the only process of the container that owns a task's network namespace.
+ *
+ * It holds the namespace, reaps children, ends with code 0 on SIGTERM, and carries TCP between the namespace and the
+ * pytest process over its own stdin and stdout, which that process has attached to: "the link".
+ *
+ *     sandbox [NAME=PORT]...    listen on 127.0.0.1:PORT (0: any free port) for a service of the host; names: services[]
+ *
+ * The link is a sequence of frames, big endian: stream (4 bytes), type (1), length of the payload (3), payload.
+ *
+ *     HELLO      ->   "ECSL", version (2), number of services (2), own address (4), then service (2) and port (2) of each
+ *     OPEN       ->   somebody connected to a service: its number (2). The stream's id is even
+ *     CONNECT    <-   connect to address (4) and port (2); 0.0.0.0 is the namespace's own address. The id is odd
+ *     CONNECTED  ->   it is connected: data may flow
+ *     REFUSED    ->   it is not: errno (2), Linux's number. The stream is over
+ *     DATA       <->  at most PAYLOAD bytes, and no more than the other side has granted
+ *     GRANT      <->  that many bytes more may be sent (4). Every stream starts with WINDOW, both ways
+ *     END        <->  no more data from this side. After both ENDs the stream is over
+ *     RESET      <->  the stream is over at once
+ *
+ * A frame of a stream that is over is ignored (it may have crossed a RESET); anything else that breaks the rules ends the
+ * program with a message on stderr. Nothing blocks: a stream that is not read fills its own window and no other.
+ *
+ * When the host is gone (end of file on stdin) every stream is reset and the listeners close, so that an application sees
+ * an error instead of waiting, but the namespace is held until a signal ends the program.
+ */
+#define _GNU_SOURCE
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <net/if.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+enum {
+    VERSION = 1,
+    MAX_STREAMS = 1024,
+    WINDOW = 256 * 1024,
+    FRAME = 32 * 1024, /* the chunk that the engines copy by */
+    HEADER = 8,
+    PAYLOAD = FRAME - HEADER,
+    RESERVE = 64,       /* room in the output for the control frames that one step can cause */
+    WORK = 8 * 1024,    /* room without which no stream is served: no tiny frames */
+    SPARE_FILES = 16,
+};
+
+enum frame_type { HELLO = 1, OPEN, CONNECT, CONNECTED, REFUSED, DATA, GRANT, END, RESET };
+
+enum exit_code { BAD_USAGE = 64, BAD_FRAME = 65, SYSTEM_FAILED = 71 };
+
+static const char *const services[] = {"aws"}; /* service 1, 2, ... */
+enum { SERVICES = sizeof services / sizeof services[0] };
+
+struct stream {
+    uint32_t id; /* 0: the slot is free */
+    int fd;
+    int connecting;
+    int ended;        /* the application has no more to say, and END is sent */
+    int host_ended;   /* the host has sent END */
+    uint32_t granted; /* bytes that may still be sent to the host */
+    uint32_t eaten;   /* bytes passed to the application and not granted again yet */
+    uint8_t *ring;    /* WINDOW bytes for the application, mapped while any wait */
+    uint32_t start, used;
+};
+
+static struct stream streams[MAX_STREAMS];
+static int stream_limit = MAX_STREAMS;
+static int stream_top; /* no slot from here on is in use */
+static uint32_t next_id = 2;
+
+static struct { int number, fd; } listeners[SERVICES];
+static int listener_count;
+static int out_of_files; /* accept failed for want of something: try again a little later */
+
+static uint8_t input[2 * FRAME], output[4 * FRAME];
+static uint32_t input_used, output_used;
+
+/* ---- words for people ---- */
+
+static void say(const char *text) {
+    if (write(2, text, strlen(text)) < 0) return; /* nobody listens: nothing to do about it */
+}
+
+static void say_number(uint32_t number) {
+    char digits[11], *p = digits + sizeof digits;
+    *--p = 0;
+    do *--p = (char)('0' + number % 10);
+    while (number /= 10);
+    say(p);
+}
+
+static _Noreturn void fail(int code, const char *what, const char *unit, uint32_t number) {
+    say("sandbox: ");
+    say(what);
+    say(unit);
+    say_number(number);
+    say("\n");
+    _exit(code);
+}
+
+static _Noreturn void system_failed(const char *what) { fail(SYSTEM_FAILED, what, ": errno ", (uint32_t)errno); }
+static _Noreturn void bad_frame(const char *what, uint32_t id) { fail(BAD_FRAME, what, ", stream ", id); }
+
+/* ---- bytes ---- */
+
+static void put(uint8_t *at, int size, uint32_t value) {
+    while (size--) at[size] = (uint8_t)value, value >>= 8;
+}
+
+static uint32_t get(const uint8_t *at, int size) {
+    uint32_t value = 0;
+    while (size--) value = value << 8 | *at++;
+    return value;
+}
+
+static uint32_t room(void) { return sizeof output - output_used; }
+
+static void put_header(uint32_t id, enum frame_type type, uint32_t length) {
+    uint8_t *at = output + output_used;
+    put(at, 4, id);
+    put(at + 4, 1, type);
+    put(at + 5, 3, length);
+    output_used += HEADER + length;
+}
+
+/* Append a control frame. The caller has made sure of RESERVE bytes of room. */
+static void send_frame(uint32_t id, enum frame_type type, int size, uint32_t value) {
+    put(output + output_used + HEADER, size, value);
+    put_header(id, type, (uint32_t)size);
+}
+
+/* ---- streams ---- */
+
+static struct stream *find_stream(uint32_t id) {
+    for (int i = 0; i < stream_top; i++)
+        if (streams[i].id == id) return &streams[i];
+    return NULL;
+}
+
+static struct stream *make_stream(uint32_t id, int fd) {
+    for (int i = 0; i < stream_limit; i++) {
+        if (streams[i].id) continue;
+        streams[i] = (struct stream){.id = id, .fd = fd, .granted = WINDOW};
+        if (i >= stream_top) stream_top = i + 1;
+        return &streams[i];
+    }
+    return NULL;
+}
+
+static void free_ring(struct stream *s) {
+    if (s->ring) munmap(s->ring, WINDOW);
+    s->ring = NULL;
+    s->start = 0;
+}
+
+static void free_stream(struct stream *s) {
+    free_ring(s);
+    close(s->fd);
+    s->id = 0;
+    while (stream_top && !streams[stream_top - 1].id) stream_top--;
+}
+
+/* Close so that the peer sees a reset, not an end. */
+static void set_abort(int fd) {
+    struct linger linger = {.l_onoff = 1};
+    setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof linger);
+}
+
+static void abort_stream(struct stream *s) {
+    set_abort(s->fd);
+    free_stream(s);
+}
+
+static void break_stream(struct stream *s) {
+    send_frame(s->id, RESET, 0, 0);
+    abort_stream(s);
+}
+
+static int would_block(void) { return errno == EAGAIN || errno == EINTR; }
+
+static void no_delay(int fd) {
+    int on = 1;
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+}
+
+/* ---- from the application to the host ---- */
+
+static int may_read(const struct stream *s) { return !s->connecting && !s->ended && s->granted; }
+
+static void end_if_done(struct stream *s) {
+    if (s->ended && s->host_ended && !s->used) free_stream(s);
+}
+
+static void read_application(struct stream *s) {
+    uint32_t most = room() - RESERVE - HEADER;
+    if (most > PAYLOAD) most = PAYLOAD;
+    if (most > s->granted) most = s->granted;
+    ssize_t count = read(s->fd, output + output_used + HEADER, most);
+    if (count > 0) {
+        put_header(s->id, DATA, (uint32_t)count);
+        s->granted -= (uint32_t)count;
+    } else if (count == 0) {
+        s->ended = 1;
+        send_frame(s->id, END, 0, 0);
+        end_if_done(s);
+    } else if (!would_block()) {
+        break_stream(s);
+    }
+}
+
+/* ---- from the host to the application ---- */
+
+static void was_eaten(struct stream *s, uint32_t count) {
+    s->eaten += count;
+    if (s->eaten < WINDOW / 4 || s->host_ended) return;
+    send_frame(s->id, GRANT, 4, s->eaten);
+    s->eaten = 0;
+}
+
+static void write_application(struct stream *s) {
+    uint32_t first = WINDOW - s->start < s->used ? WINDOW - s->start : s->used;
+    struct iovec parts[2] = {{s->ring + s->start, first}, {s->ring, s->used - first}};
+    ssize_t count = writev(s->fd, parts, 2);
+    if (count < 0) {
+        if (!would_block()) break_stream(s);
+        return;
+    }
+    s->start = (s->start + (uint32_t)count) % WINDOW;
+    s->used -= (uint32_t)count;
+    was_eaten(s, (uint32_t)count);
+    if (s->used) return;
+    free_ring(s);
+    if (s->host_ended) shutdown(s->fd, SHUT_WR);
+    end_if_done(s);
+}
+
+static void keep(struct stream *s, const uint8_t *data, uint32_t size) {
+    if (!s->ring) {
+        s->ring = mmap(NULL, WINDOW, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        if (s->ring == MAP_FAILED) {
+            s->ring = NULL;
+            break_stream(s);
+            return;
+        }
+    }
+    uint32_t end = (s->start + s->used) % WINDOW, first = WINDOW - end < size ? WINDOW - end : size;
+    memcpy(s->ring + end, data, first);
+    memcpy(s->ring, data + first, size - first);
+    s->used += size;
+}
+
+static void take_data(struct stream *s, const uint8_t *data, uint32_t size) {
+    if (s->connecting || s->host_ended) bad_frame("data before the connection or after the end", s->id);
+    if (size > WINDOW - s->used - s->eaten) bad_frame("more data than was granted", s->id);
+    if (!s->used && size) {
+        ssize_t count = write(s->fd, data, size);
+        if (count < 0 && !would_block()) {
+            break_stream(s);
+            return;
+        }
+        if (count > 0) {
+            was_eaten(s, (uint32_t)count);
+            data += count;
+            size -= (uint32_t)count;
+        }
+    }
+    if (size) keep(s, data, size);
+}
+
+static void take_end(struct stream *s) {
+    if (s->connecting || s->host_ended) bad_frame("an end before the connection or after the end", s->id);
+    s->host_ended = 1;
+    if (!s->used) shutdown(s->fd, SHUT_WR);
+    end_if_done(s);
+}
+
+static void take_grant(struct stream *s, uint32_t count) {
+    if (count > WINDOW - s->granted) bad_frame("a grant beyond the window", s->id);
+    s->granted += count;
+}
+
+/* ---- connections out of the namespace ---- */
+
+/* The first address that is not loopback; 0 where there is none. An application that listens on 127.0.0.1 alone must not
+ * be reached through it, as it is not on Fargate. */
+static uint32_t own_address(void) {
+    struct ifreq found[32];
+    struct ifconf query = {.ifc_len = sizeof found, .ifc_req = found};
+    int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    uint32_t address = 0;
+    if (fd < 0) return 0;
+    if (ioctl(fd, SIOCGIFCONF, &query) == 0)
+        for (unsigned i = 0; !address && i < (unsigned)query.ifc_len / sizeof found[0]; i++) {
+            uint32_t ip = ntohl(((struct sockaddr_in *)&found[i].ifr_addr)->sin_addr.s_addr);
+            if (ip >> 24 != 127) address = ip;
+        }
+    close(fd);
+    return address;
+}
+
+static void connect_stream(uint32_t id, uint32_t address, uint16_t port) {
+    struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(port)};
+    if (id % 2 == 0 || find_stream(id)) bad_frame("a connect with an id that is even or in use", id);
+    if (!address && !(address = own_address())) {
+        send_frame(id, REFUSED, 2, ENETUNREACH);
+        return;
+    }
+    to.sin_addr.s_addr = htonl(address);
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    struct stream *s = fd < 0 ? NULL : make_stream(id, fd);
+    if (!s) {
+        send_frame(id, REFUSED, 2, fd < 0 ? (uint32_t)errno : EMFILE);
+        if (fd >= 0) close(fd);
+        return;
+    }
+    no_delay(fd);
+    s->connecting = 1;
+    if (connect(fd, (struct sockaddr *)&to, sizeof to) < 0 && errno != EINPROGRESS) {
+        send_frame(id, REFUSED, 2, (uint32_t)errno);
+        free_stream(s);
+    }
+}
+
+static void finish_connect(struct stream *s) {
+    int error = 0;
+    socklen_t size = sizeof error;
+    getsockopt(s->fd, SOL_SOCKET, SO_ERROR, &error, &size);
+    s->connecting = 0;
+    if (error) {
+        send_frame(s->id, REFUSED, 2, (uint32_t)error);
+        free_stream(s);
+    } else {
+        send_frame(s->id, CONNECTED, 0, 0);
+    }
+}
+
+/* ---- connections to a service of the host ---- */
+
+static void listen_for(const char *argument) {
+    for (int i = 0; i < SERVICES; i++) {
+        size_t length = strlen(services[i]);
+        if (strncmp(argument, services[i], length) || argument[length] != '=') continue;
+        uint32_t port = 0;
+        const char *digit = argument + length + 1;
+        while (*digit >= '0' && *digit <= '9' && port <= 65535) port = port * 10 + (uint32_t)(*digit++ - '0');
+        if (*digit || digit == argument + length + 1 || port > 65535 || listener_count == SERVICES) break;
+        struct sockaddr_in at = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
+        at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+        int on = 1, fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+        setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+        if (fd < 0 || bind(fd, (struct sockaddr *)&at, sizeof at) < 0 || listen(fd, MAX_STREAMS) < 0)
+            fail(SYSTEM_FAILED, argument, ": cannot listen, errno ", (uint32_t)errno);
+        listeners[listener_count].number = i + 1;
+        listeners[listener_count++].fd = fd;
+        return;
+    }
+    say("sandbox: usage: sandbox [aws=PORT]\n");
+    _exit(BAD_USAGE);
+}
+
+static void accept_clients(int listener) {
+    while (room() >= RESERVE) {
+        int fd = accept4(listeners[listener].fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        if (fd < 0) {
+            if (errno == ECONNABORTED || errno == EINTR) continue;
+            out_of_files = errno != EAGAIN;
+            return;
+        }
+        if (!make_stream(next_id, fd)) {
+            set_abort(fd);
+            close(fd);
+            continue;
+        }
+        no_delay(fd);
+        send_frame(next_id, OPEN, 2, (uint32_t)listeners[listener].number);
+        do next_id += 2;
+        while (!next_id || find_stream(next_id));
+    }
+}
+
+/* ---- the link ---- */
+
+static void say_hello(void) {
+    uint8_t *at = output + HEADER;
+    memcpy(at, "ECSL", 4);
+    put(at + 4, 2, VERSION);
+    put(at + 6, 2, (uint32_t)listener_count);
+    put(at + 8, 4, own_address());
+    at += 12;
+    for (int i = 0; i < listener_count; i++, at += 4) {
+        struct sockaddr_in bound;
+        socklen_t size = sizeof bound;
+        if (getsockname(listeners[i].fd, (struct sockaddr *)&bound, &size) < 0) system_failed("getsockname");
+        put(at, 2, (uint32_t)listeners[i].number);
+        put(at + 2, 2, ntohs(bound.sin_port));
+    }
+    put_header(0, HELLO, (uint32_t)(at - output - HEADER));
+}
+
+static _Noreturn void hold_only(void) {
+    for (int i = 0; i < listener_count; i++) close(listeners[i].fd);
+    while (stream_top) abort_stream(&streams[stream_top - 1]);
+    for (;;) pause();
+}
+
+static void take_frame(uint32_t id, uint32_t type, const uint8_t *data, uint32_t size) {
+    static const uint8_t sizes[] = {[CONNECT] = 6, [GRANT] = 4};
+    if (type != CONNECT && type != DATA && type != GRANT && type != END && type != RESET)
+        bad_frame("a frame of a type that is not the host's to send", id);
+    if (type != DATA && size != (type < sizeof sizes ? sizes[type] : 0)) bad_frame("a frame of the wrong size", id);
+    if (!id) bad_frame("a frame without a stream", id);
+    if (type == CONNECT) {
+        connect_stream(id, get(data, 4), (uint16_t)get(data + 4, 2));
+        return;
+    }
+    struct stream *s = find_stream(id);
+    if (!s) return;
+    if (type == DATA) take_data(s, data, size);
+    else if (type == GRANT) take_grant(s, get(data, 4));
+    else if (type == END) take_end(s);
+    else abort_stream(s);
+}
+
+/* Take the frames that are complete while there is room for what they may cause; tell whether one had to wait. */
+static int take_frames(void) {
+    uint32_t done = 0;
+    int waiting = 0;
+    while (input_used - done >= HEADER) {
+        const uint8_t *at = input + done;
+        uint32_t size = get(at + 5, 3);
+        if (size > PAYLOAD) bad_frame("a frame that is too long", get(at, 4));
+        if (input_used - done < HEADER + size) break;
+        if ((waiting = room() < RESERVE)) break;
+        take_frame(get(at, 4), at[4], at + HEADER, size);
+        done += HEADER + size;
+    }
+    memmove(input, input + done, input_used - done);
+    input_used -= done;
+    return waiting;
+}
+
+static void read_host(void) {
+    ssize_t count = read(0, input + input_used, sizeof input - input_used);
+    if (count > 0) input_used += (uint32_t)count;
+    else if (count == 0 || !would_block()) hold_only();
+}
+
+static void write_host(void) {
+    if (!output_used) return;
+    ssize_t count = write(1, output, output_used);
+    if (count < 0) {
+        if (!would_block()) hold_only();
+        return;
+    }
+    output_used -= (uint32_t)count;
+    memmove(output, output + count, output_used);
+}
+
+static short interest(const struct stream *s) {
+    if (s->connecting) return POLLOUT;
+    return (short)((may_read(s) ? POLLIN : 0) | (s->used ? POLLOUT : 0));
+}
+
+static void serve_stream(struct stream *s) {
+    uint32_t id = s->id;
+    if (s->connecting) {
+        finish_connect(s);
+        return;
+    }
+    if (s->used) write_application(s);
+    if (s->id == id && may_read(s)) read_application(s);
+}
+
+/* Wait for anything and serve it. While the host does not take our output nothing else is touched: whatever one
+ * step produces then fits into RESERVE. */
+static void wait_and_serve(void) {
+    static struct pollfd polled[2 + SERVICES + MAX_STREAMS];
+    static int first;
+    int open_for_work = room() >= WORK, count = stream_top, accepting = !out_of_files;
+    polled[0] = (struct pollfd){.fd = open_for_work ? 0 : -1, .events = POLLIN};
+    polled[1] = (struct pollfd){.fd = output_used ? 1 : -1, .events = POLLOUT};
+    for (int i = 0; i < listener_count; i++)
+        polled[2 + i] = (struct pollfd){.fd = open_for_work && accepting ? listeners[i].fd : -1, .events = POLLIN};
+    struct pollfd *of_stream = polled + 2 + listener_count;
+    for (int i = 0; i < count; i++) {
+        short events = streams[i].id && open_for_work ? interest(&streams[i]) : 0;
+        /* Left out when nothing is wanted: a hang-up is always reported, and would spin. */
+        of_stream[i] = (struct pollfd){.fd = events ? streams[i].fd : -1, .events = events};
+    }
+    if (poll(polled, (nfds_t)(2 + listener_count + count), accepting ? -1 : 100) < 0) return;
+    out_of_files = 0;
+    if (count) first = (first + 1) % count;
+    for (int i = 0; i < count && room() >= WORK; i++) {
+        int at = (first + i) % count;
+        if (of_stream[at].revents) serve_stream(&streams[at]);
+    }
+    for (int i = 0; i < listener_count; i++)
+        if (polled[2 + i].revents) accept_clients(i);
+    if (polled[0].revents) read_host();
+}
+
+static void leave(int signal_number) {
+    (void)signal_number;
+    _exit(0);
+}
+
+static void raise_file_limit(void) {
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) < 0) return;
+    limit.rlim_cur = limit.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &limit);
+    if (limit.rlim_cur < MAX_STREAMS + SPARE_FILES)
+        stream_limit = limit.rlim_cur > SPARE_FILES ? (int)limit.rlim_cur - SPARE_FILES : 0;
+}
+
+int main(int argc, char **argv) {
+    /* The first process of a pid namespace gets no signal that it has no handler for. */
+    const int ends[] = {SIGTERM, SIGINT, SIGHUP, SIGQUIT};
+    for (unsigned i = 0; i < sizeof ends / sizeof ends[0]; i++) signal(ends[i], leave);
+    signal(SIGCHLD, SIG_IGN); /* the kernel reaps */
+    signal(SIGPIPE, SIG_IGN);
+    raise_file_limit();
+    for (int i = 1; i < argc; i++) listen_for(argv[i]);
+    for (int fd = 0; fd < 2; fd++) fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
+    say_hello();
+    for (;;) {
+        int waiting = take_frames();
+        write_host();
+        if (!waiting || room() < RESERVE) wait_and_serve();
+    }
+}
