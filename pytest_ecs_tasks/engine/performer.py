@@ -32,6 +32,7 @@ from pytest_ecs_tasks.engine.ports import (
     SecretRequest,
     SecretsError,
 )
+from pytest_ecs_tasks.engine.watcher import Watcher
 
 OUTPUT_GRACE_S = 5.0  # how long the output of a container that has ended may take to end too
 EXPECTED_ERRORS = (EngineError, SecretsError, LogStreamError, OSError)
@@ -44,6 +45,7 @@ class Tools:
     runtime: ContainerRuntime
     sandboxes: SandboxSource
     images: ImageSource
+    watcher: Watcher
     clock: Clock
     pool: Executor
     labels: Mapping[str, str]
@@ -83,12 +85,17 @@ class Performer:
         self._own = Belongings()
         self._labels = {**tools.labels, "pytest-ecs-tasks.task": plan.task_id}
         self._logs: dict[str, ContainerLog] = {}
-        self.changed: Callable[[], None] = lambda: None
+        self._readers_wait_on = threading.Condition()
         for container in plan.containers:
             self._logs[container.name] = ContainerLog(container.name, self._log_changed)
 
+    def announce_logs_to(self, changed: threading.Condition) -> None:
+        """Notify that condition whenever a log grows, too."""
+        self._readers_wait_on = changed
+
     def _log_changed(self) -> None:
-        self.changed()
+        with self._readers_wait_on:
+            self._readers_wait_on.notify_all()
 
     @property
     def belongings(self) -> Belongings:
@@ -227,6 +234,7 @@ class Performer:
         )
         runtime_id = self._tools.runtime.create_container(spec)
         self._own.containers[effect.container] = runtime_id
+        self._tools.watcher.register(runtime_id, lambda: self._post(events.EngineReported(effect.container)))
         return events.ContainerCreated(effect.container, runtime_id)
 
     def _aws_environment(self, task: Task, sandbox: str | None) -> dict[str, str]:
@@ -306,6 +314,8 @@ class Performer:
         for sandbox in own.sandboxes.values():
             sandbox.close()
         members = list(own.containers.values())
+        for container_id in members:
+            self._tools.watcher.forget(container_id)
         holders = [sandbox.container_id for sandbox in own.sandboxes.values()]
         if runtime.name == "podman":
             # Podman refuses to remove a container whose namespace another one uses.
