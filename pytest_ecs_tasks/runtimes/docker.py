@@ -1,0 +1,349 @@
+"""Docker, through its HTTP API; Podman's Docker-compatible API too, except for what ``podman.py`` changes."""
+
+from __future__ import annotations
+
+import json
+import re
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from typing import Any
+from urllib.parse import quote
+
+from pytest_ecs_tasks.core.spec import ContainerSpec
+from pytest_ecs_tasks.engine.ports import (
+    ContainerFacts,
+    ContainerNotFound,
+    EngineError,
+    ExecOutcome,
+    ImageFacts,
+    ImageNotFound,
+    NetworkFacts,
+)
+from pytest_ecs_tasks.runtimes import bodies
+from pytest_ecs_tasks.runtimes.attachment import WireAttachment, split_frames
+from pytest_ecs_tasks.runtimes.events import WireEvents
+from pytest_ecs_tasks.runtimes.owner import KEEP_LABEL
+from pytest_ecs_tasks.runtimes.transport import Endpoint, Transport, engine_errors, pinned_version, probe_version
+from pytest_ecs_tasks.runtimes.wire import Wire
+
+PULL_TIMEOUT_S = 900.0  # without a byte of progress
+PULL_PAUSES_S = (1.0, 3.0)
+SWEEP_ROUNDS = 12
+SWEEP_PAUSE_S = 0.1
+PARALLEL_CALLS = 8
+EXEC_END_PAUSES_S = (0.002, 0.005, 0.01, 0.02, 0.05)
+
+# A registry that is busy, in the words of either engine; its status is in the text, the engine's own says nothing.
+_BUSY_REGISTRY = re.compile(r"toomanyrequests|too many requests|\b(?:status|code)\b[^\n]*\b(?:429|5\d\d)\b|\b429\b", re.I)
+
+
+class DockerRuntime:
+    """A Docker engine. Every method may be called from any thread; see :class:`ContainerRuntime` for what each promises."""
+
+    name = "docker"
+
+    def __init__(
+        self,
+        endpoint: Endpoint | str,
+        version_document: Mapping[str, Any] | None = None,
+        *,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Ask the engine for its version, unless its document is here already. Raises :class:`EngineError`."""
+        self._endpoint = Endpoint(endpoint) if isinstance(endpoint, str) else endpoint
+        document = probe_version(self._endpoint) if version_document is None else version_document
+        self.url = self._endpoint.url
+        self.version = str(document.get("Version") or "")
+        self.architecture = str(document.get("Arch") or "")
+        self._transport = Transport(self._endpoint, pinned_version(document))
+        # Held by the object: freezegun replaces the names of modules.
+        self._monotonic = monotonic
+        self._closing = threading.Event()
+        self._rootless: bool | None = None
+
+    @property
+    def rootless(self) -> bool:
+        """Whether the engine runs without root; asked once."""
+        if self._rootless is None:
+            options = (self._transport.call_json("GET", "/info") or {}).get("SecurityOptions") or ()
+            self._rootless = any("name=rootless" in str(option) for option in options)
+        return self._rootless
+
+    def find_image(self, reference: str) -> ImageFacts | None:
+        try:
+            document = self._transport.call_json("GET", f"/images/{quote(reference, safe='/:')}/json")
+        except EngineError as error:
+            if error.status == 404:
+                return None
+            raise
+        return bodies.image_facts(document, reference)
+
+    def pull_image(self, reference: str) -> None:
+        """Pull it, three times if the registry is busy."""
+        for pause_s in (*PULL_PAUSES_S, None):
+            try:
+                self._pull_once(reference)
+            except EngineError as error:
+                if pause_s is None or not _BUSY_REGISTRY.search(str(error)) or self._closing.wait(pause_s):
+                    raise
+            else:
+                return
+
+    def _pull_once(self, reference: str) -> None:
+        repository, tag = split_reference(reference)
+        response = self._transport.call(
+            "POST",
+            "/images/create",
+            query={"fromImage": repository, "tag": tag},
+            headers=self._transport.registry_header(reference),
+            timeout_s=PULL_TIMEOUT_S,
+        )
+        raise_error_in_stream(response.content)
+
+    def load_image(self, archive: bytes) -> None:
+        response = self._transport.call("POST", "/images/load", query={"quiet": "1"}, body=archive)
+        raise_error_in_stream(response.content)
+
+    def list_image_names(self) -> tuple[str, ...]:
+        images = self._transport.call_json("GET", "/images/json") or ()
+        names = {str(name) for image in images for name in image.get("RepoTags") or ()}
+        return tuple(sorted(names - {"<none>:<none>"}))
+
+    def create_network(self, name: str, labels: Mapping[str, str]) -> NetworkFacts:
+        body = {"Name": name, "CheckDuplicate": True, "Driver": "bridge", "Labels": dict(labels)}
+        created = self._transport.call_json("POST", "/networks/create", body=body)
+        return bodies.network_facts(self._transport.call_json("GET", f"/networks/{created['Id']}"))
+
+    def remove_network(self, network_id: str) -> None:
+        with _ignore(404):
+            self._transport.call("DELETE", f"/networks/{_quote(network_id)}")
+
+    def create_volume(
+        self, name: str, labels: Mapping[str, str], driver: str | None, driver_options: Mapping[str, str]
+    ) -> None:
+        body = {"Name": name, "Labels": dict(labels), "Driver": driver or "local", "DriverOpts": dict(driver_options)}
+        self._transport.call("POST", "/volumes/create", body=body)
+
+    def remove_volume(self, name: str) -> None:
+        with _ignore(404):
+            self._transport.call("DELETE", f"/volumes/{_quote(name)}")
+
+    def create_container(self, spec: ContainerSpec) -> str:
+        try:
+            document = self._transport.call_json(
+                "POST", "/containers/create", query={"name": spec.name}, body=bodies.container_body(spec)
+            )
+        except EngineError as error:
+            if error.status == 404 and "image" in str(error).lower():
+                raise ImageNotFound(str(error), status=404) from error
+            raise
+        return str(document["Id"])
+
+    def attach(self, container_id: str, *, stdin: bool = False, tty: bool = False) -> WireAttachment:
+        query = {"stream": "1", "stdout": "1", "stderr": "1", **({"stdin": "1"} if stdin else {})}
+        with _known(container_id):
+            wire = self._transport.hijack(f"/containers/{_quote(container_id)}/attach", query=query)
+        wire.set_timeout(None)
+        return WireAttachment(wire, tty=tty)
+
+    def start_container(self, container_id: str) -> None:
+        self._container_call("POST", container_id, "/start")
+
+    def inspect_container(self, container_id: str) -> ContainerFacts:
+        with _known(container_id):
+            document = self._transport.call_json("GET", f"/containers/{_quote(container_id)}/json")
+        return bodies.container_facts(document)
+
+    def kill_container(self, container_id: str, signal: str) -> None:
+        with _ignore(404, 409):
+            self._container_call("POST", container_id, "/kill", {"signal": signal})
+
+    def pause_container(self, container_id: str) -> None:
+        self._container_call("POST", container_id, "/pause")
+
+    def unpause_container(self, container_id: str) -> None:
+        self._container_call("POST", container_id, "/unpause")
+
+    def remove_container(self, container_id: str) -> None:
+        try:
+            self._container_call("DELETE", container_id, "", {"force": "1", "v": "1"})
+        except ContainerNotFound:
+            return
+        except EngineError as error:
+            if error.status != 409:
+                raise
+            # Somebody else's removal is under way: gone is what was promised, so wait for it.
+            with suppress(EngineError):
+                self._container_call("POST", container_id, "/wait", {"condition": "removed"})
+
+    def _container_call(
+        self, method: str, container_id: str, action: str, query: Mapping[str, object] | None = None
+    ) -> None:
+        with _known(container_id):
+            self._transport.call(method, f"/containers/{_quote(container_id)}{action}", query=query)
+
+    def execute(
+        self,
+        container_id: str,
+        command: Sequence[str],
+        *,
+        timeout_s: float,
+        environment: Mapping[str, str] | None = None,
+        user: str | None = None,
+    ) -> ExecOutcome:
+        """Run a command in a running container. At the timeout the command is let be: the API cannot kill it."""
+        deadline = self._monotonic() + timeout_s
+        body: dict[str, Any] = {"AttachStdout": True, "AttachStderr": True, "Cmd": list(command)}
+        if environment:
+            body["Env"] = [f"{name}={bodies.reveal(value)}" for name, value in environment.items()]
+        if user:
+            body["User"] = user
+        with _known(container_id):
+            created = self._transport.call_json("POST", f"/containers/{_quote(container_id)}/exec", body=body)
+        output: dict[str, list[bytes]] = {"stdout": [], "stderr": []}
+        wire = self._transport.hijack(f"/exec/{created['Id']}/start", body={"Detach": False, "Tty": False})
+        try:
+            ended = self._read_until(wire, deadline, output)
+        finally:
+            wire.close()
+        exit_code = self._exec_exit_code(created["Id"], deadline) if ended else None
+        return ExecOutcome(exit_code, b"".join(output["stdout"]), b"".join(output["stderr"]))
+
+    def _read_until(self, wire: Wire, deadline: float, output: dict[str, list[bytes]]) -> bool:
+        """Collect the output; tell whether it came to its end before the deadline."""
+
+        def pieces() -> Iterator[bytes]:
+            while (left_s := deadline - self._monotonic()) > 0:
+                wire.set_timeout(left_s)
+                data = wire.receive()
+                if not data:
+                    return
+                yield data
+            raise TimeoutError
+
+        with engine_errors(self.url):
+            try:
+                for stream, data in split_frames(pieces()):
+                    output[stream].append(data)
+            except TimeoutError:
+                return False
+        return True
+
+    def _exec_exit_code(self, exec_id: str, deadline: float) -> int | None:
+        """Return the exit code. The output may end a moment before the engine has noticed the exit, or long before it."""
+        pauses = iter(EXEC_END_PAUSES_S)
+        while True:
+            document = self._transport.call_json("GET", f"/exec/{exec_id}/json")
+            if not document.get("Running") and document.get("ExitCode") is not None:
+                return int(document["ExitCode"])
+            if self._monotonic() > deadline or self._closing.wait(next(pauses, EXEC_END_PAUSES_S[-1])):
+                return None
+
+    def events(self, label: str) -> WireEvents:
+        # By label only: Podman answers the filter "event=die" with nothing.
+        filters = json.dumps({"label": [label], "type": ["container"]})
+        wire, head = self._transport.open("GET", "/events", query={"filters": filters})
+        wire.set_timeout(None)
+        return WireEvents(wire, head)
+
+    def list_containers(self, label: str) -> tuple[ContainerFacts, ...]:
+        documents = self._transport.call_json("GET", "/containers/json", query={"all": "1", **_label_filter(label)})
+        return tuple(bodies.listed_container(document) for document in documents or ())
+
+    def sweep(self, label: str, *, kept: bool = False) -> int:
+        """Remove what bears ``label``; what is marked as kept only if ``kept``. Return how many there were."""
+        removed: set[str] = set()
+        for number in range(SWEEP_ROUNDS):
+            failures: list[EngineError] = []
+            found = self._sweep_round(label, kept, failures)
+            removed |= found
+            if not found:
+                return len(removed)
+            # Podman removes a sandbox only after its members; a container that is being removed holds its network.
+            if failures and self._closing.wait(SWEEP_PAUSE_S * number):
+                break
+        if failures:
+            raise EngineError(f"not everything with the label {label} could be removed: {failures[-1]}")
+        return len(removed)
+
+    def _sweep_round(self, label: str, kept: bool, failures: list[EngineError]) -> set[str]:
+        containers = [item.container_id for item in self.list_containers(label) if kept or KEEP_LABEL not in item.labels]
+        with ThreadPoolExecutor(PARALLEL_CALLS, thread_name_prefix="ecs-tasks/sweep") as executor:
+            self._remove_all(executor, self.remove_container, containers, failures)
+            volumes = self.list_labelled("volumes", label, kept=kept)
+            networks = self.list_labelled("networks", label, kept=kept)
+            self._remove_all(executor, self.remove_volume, volumes, failures)
+            self._remove_all(executor, self.remove_network, networks, failures)
+        return {*containers, *volumes, *networks}
+
+    def _remove_all(
+        self,
+        executor: ThreadPoolExecutor,
+        remove: Callable[[str], None],
+        names: Sequence[str],
+        failures: list[EngineError],
+    ) -> None:
+        for future in [executor.submit(remove, name) for name in names]:
+            try:
+                future.result()
+            except EngineError as error:
+                failures.append(error)
+
+    def list_labelled(self, kind: str, label: str, *, kept: bool) -> tuple[str, ...]:
+        """List ``networks`` (ids) or ``volumes`` (names) that bear ``label``; the kept ones only if ``kept``."""
+        answer = self._transport.call_json("GET", f"/{kind}", query=_label_filter(label))
+        documents = (answer or {}).get("Volumes") if kind == "volumes" else answer
+        key = "Name" if kind == "volumes" else "Id"
+        return tuple(str(item[key]) for item in documents or () if kept or KEEP_LABEL not in (item.get("Labels") or {}))
+
+    def close(self) -> None:
+        """Close every thread's client; streams belong to whoever opened them."""
+        self._closing.set()
+        self._transport.close()
+
+
+def split_reference(reference: str) -> tuple[str, str]:
+    """Split an image's name into repository and tag or digest; the tag is ``latest`` when there is none."""
+    repository, at, digest = reference.partition("@")
+    head, slash, tail = repository.rpartition("/")
+    name, _, tag = tail.partition(":")
+    return f"{head}{slash}{name}", digest if at else tag or "latest"
+
+
+def raise_error_in_stream(content: bytes) -> None:
+    """Raise the error that an engine hides in an answer whose status is 200."""
+    for line in content.splitlines():
+        with suppress(ValueError):
+            document = json.loads(line)
+            if isinstance(document, dict) and document.get("error"):
+                raise EngineError(str(document["error"]))
+
+
+@contextmanager
+def _ignore(*statuses: int) -> Iterator[None]:
+    try:
+        yield
+    except EngineError as error:
+        if error.status not in statuses:
+            raise
+
+
+@contextmanager
+def _known(container_id: str) -> Iterator[None]:
+    try:
+        yield
+    except EngineError as error:
+        if error.status == 404:
+            raise ContainerNotFound(str(error), status=404) from error
+        raise
+
+
+def _label_filter(label: str) -> dict[str, str]:
+    return {"filters": json.dumps({"label": [label]})}
+
+
+def _quote(name: str) -> str:
+    return quote(name, safe="")
