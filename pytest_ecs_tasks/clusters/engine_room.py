@@ -64,6 +64,7 @@ class EngineRoom:
             raise
         self.images = ImageProvider(self.runtime, PullPolicy(self._settings.pull), self._progress)
         self.watcher = Watcher(self.runtime, self.run_label)
+        self.watcher.start()
 
     def _place_host(self) -> None:
         """Find where published ports are reached: on loopback, unless the engine is another machine's."""

@@ -25,13 +25,17 @@ class Watcher:
         self._closed = threading.Event()
         self._thread: threading.Thread | None = None
 
+    def start(self) -> None:
+        """Begin to follow the engine's events."""
+        with self._lock:
+            if self._thread is None and not self._closed.is_set():
+                self._thread = threading.Thread(target=self._run, name="ecs-tasks/engine events", daemon=True)
+                self._thread.start()
+
     def register(self, container_id: str, died: Callable[[], None]) -> None:
         """Call ``died`` whenever the engine reports that the container has died."""
         with self._lock:
             self._callbacks[container_id] = died
-            if self._thread is None and not self._closed.is_set():
-                self._thread = threading.Thread(target=self._run, name="ecs-tasks/engine events", daemon=True)
-                self._thread.start()
 
     def forget(self, container_id: str) -> None:
         """Stop telling about a container."""

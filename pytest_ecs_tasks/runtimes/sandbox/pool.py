@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from pytest_ecs_tasks.core.plan import SandboxPlan
 from pytest_ecs_tasks.core.spec import ContainerSpec, NetworkBinding
 from pytest_ecs_tasks.engine.ports import ContainerRuntime, Dial, EngineError, NetworkFacts
-from pytest_ecs_tasks.runtimes.sandbox.image import sandbox_image
+from pytest_ecs_tasks.runtimes.sandbox.image import SandboxImage, sandbox_image
 from pytest_ecs_tasks.runtimes.sandbox.link import Link
 
 AWS_PORT = 51670  # on the loopback of the namespace; the next ones up are kept for credentials and metadata
@@ -212,9 +212,18 @@ class SandboxPool:
 def ensure_sandbox_image(runtime: ContainerRuntime) -> str:
     """Return the id of the sandbox's image, loaded into the engine if it was not there."""
     image = sandbox_image(runtime.architecture)
-    if runtime.find_image(image.image_id) is None:
+    found = _find_sandbox_image(runtime, image)
+    if found is None:
         runtime.load_image(image.archive)
-    return image.image_id
+        found = _find_sandbox_image(runtime, image)
+    if found is None:
+        raise EngineError(f"the engine at {runtime.url} took the sandbox's image and does not know {image.image_id}")
+    return found
+
+
+def _find_sandbox_image(runtime: ContainerRuntime, image: SandboxImage) -> str | None:
+    facts = runtime.find_image(image.image_id) or runtime.find_image(image.manifest_id)
+    return facts.image_id if facts else None
 
 
 def is_reachable(gateway: str | None, address: str | None) -> bool:
