@@ -128,7 +128,9 @@ def _serve_aws(application: _Application, listener: socket.socket) -> None:
     # Python reseeds its own generator after a fork; moto's would give every child the same "random" ids.
     mock_random.seed()
     gc.enable()
-    server = make_server("127.0.0.1", 0, application, threaded=True, request_handler=Handler, fd=listener.fileno())
+    server = make_server(
+        "127.0.0.1", 0, application, threaded=True, request_handler=Handler, fd=listener.fileno()
+    )
     server.serve_forever()
 
 
@@ -141,7 +143,9 @@ def _make_application() -> _Application:
         body = '{"Names": ["none"]}' if service == "ssm" else "{}"
         _request(application, service, "POST", "/", headers, body)
     for service, action in _QUERY_ACTIONS.items():
-        _request(application, service, "POST", "/", {"Content-Type": "application/x-www-form-urlencoded"}, action)
+        _request(
+            application, service, "POST", "/", {"Content-Type": "application/x-www-form-urlencoded"}, action
+        )
     for service, path in _PLAIN_PATHS.items():
         _request(application, service, "GET", path, {}, "")
     return application

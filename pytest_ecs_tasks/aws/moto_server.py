@@ -46,6 +46,11 @@ class MotoParent:
         self._is_ready = False
         self._is_closed = False
 
+    @property
+    def process_id(self) -> int | None:
+        """The process's id, while there is one."""
+        return self._process.pid if self._process is not None else None
+
     def start(self) -> None:
         """Start the process and return at once; a second call does nothing."""
         with self._lock:
@@ -92,7 +97,9 @@ class MotoParent:
 
     def _start(self) -> None:
         if self._is_closed:
-            raise EcsTaskError("the test's AWS (moto) was asked for after the end of the run; ask for it in a fixture or test")
+            raise EcsTaskError(
+                "the test's AWS (moto) was asked for after the end of the run; ask for it in a fixture or test"
+            )
         if self._process is not None:
             return
         self._log = tempfile.TemporaryFile(prefix="ecs-tasks-moto-")  # noqa: SIM115 - close() closes it

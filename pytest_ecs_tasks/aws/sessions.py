@@ -17,13 +17,11 @@ from botocore.configprovider import (
 )
 from botocore.handlers import BUILTIN_HANDLERS
 
+from pytest_ecs_tasks.aws.handle import TEST_ACCESS_KEY_ID, TEST_SECRET_ACCESS_KEY
 from pytest_ecs_tasks.errors import EcsTaskError
 
 if TYPE_CHECKING:
     from botocore.loaders import Loader
-
-TEST_ACCESS_KEY_ID = "testing"
-TEST_SECRET_ACCESS_KEY = "testing"
 
 
 class AwsSession(boto3.Session):
@@ -108,7 +106,10 @@ def _make_settings(session: botocore.session.Session) -> ConfigValueStore:
     defaults = {name: setting[2] for name, setting in BOTOCORE_DEFAUT_SESSION_VARIABLES.items()}
     defaults.update(config_file=os.devnull, credentials_file=os.devnull)
     return ConfigValueStore(
-        {name: chain.create_config_chain(instance_name=name, default=default) for name, default in defaults.items()}
+        {
+            name: chain.create_config_chain(instance_name=name, default=default)
+            for name, default in defaults.items()
+        }
     )
 
 
