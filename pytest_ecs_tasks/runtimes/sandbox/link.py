@@ -83,7 +83,6 @@ class Link:
         self._hello: Hello | None = None
         self._heard = threading.Event()
         self._over = threading.Event()
-        self._closing = False
         self._stderr = bytearray()
         self._output = bytearray()
         self._writing = False
@@ -159,11 +158,12 @@ class Link:
 
     def close(self) -> None:
         """Reset every connection and close every socket. Safe to call twice; returns when nothing is left open."""
-        self._closing = True
-        if self._loop.is_here or not self._loop.is_alive:
+        if self._loop.is_here:
             self._shut_down()
-        elif self._loop.post(self, self._shut_down):
+        elif self._loop.post(self, self._shut_down) or self._loop.is_alive:
             self._over.wait()
+        elif not self._over.is_set():
+            self._let_go()
         self._loop.join_if_stopping()
 
     def fail(self, error: Exception) -> None:
@@ -176,6 +176,14 @@ class Link:
             self.error = LinkError(f"the sandbox's link broke: {error}{self._last_words()}")
             self.error.__cause__ = error
         self._shut_down()
+
+    def _let_go(self) -> None:
+        """Close this process's copies of the sockets: it is a forked child, and the link goes on in its parent."""
+        for connection in (self._connection, *self._listeners):
+            connection.close()
+        for stream in self._streams.values():
+            stream.let_go()
+        self._over.set()
 
     # What follows runs on the loop's thread.
 

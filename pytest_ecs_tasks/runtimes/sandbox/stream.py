@@ -102,6 +102,11 @@ class Stream:
             self.abort()
             self._carrier.send(make_frame(self.number, FrameType.RESET))
 
+    def let_go(self) -> None:
+        """Close the socket without any effect on the connection: another process has it too."""
+        if self._socket is not None:
+            self._socket.close()
+
     def _ready(self, events: int) -> None:
         if events & WRITE:
             self._write()
