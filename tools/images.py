@@ -1,0 +1,161 @@
+"""Builds the images that tests and examples run, and loads them into an engine; needs no registry.
+
+    python tools/images.py [--engine URL]... NAME... | all
+
+Archives are built once, from Debian packages, and kept in ``$PYTEST_ECS_IMAGES_DIR`` or the user's cache. An image
+is loaded only where the engine lacks it. Prints a line per image. Safe to run from several processes at once.
+
+Exit status: 0 done · 1 an image could not be built or loaded (the reason is printed).
+"""
+
+from __future__ import annotations
+
+import argparse
+import fcntl
+import json
+import os
+import sys
+import tarfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import quote
+
+if __package__ in (None, ""):
+    sys.path.insert(0, str(Path(__file__).resolve().parent))
+
+import engine_api
+import image_build
+from image_build import BuildFailed
+from image_recipes import RECIPES, Recipe
+
+LOAD_TIMEOUT_S = 120
+
+ELSEWHERE = """\
+the images are built from Debian packages, which cannot be had here. Build them once on any Debian or Ubuntu, for
+example in a container:
+    docker run --rm -v "$PWD:/src:ro" -v "{cache}:/images" -e PYTEST_ECS_IMAGES_DIR=/images debian:12 sh -c \\
+        'apt-get update && apt-get install -y python3 python3-pip && python3 /src/tools/images.py all'
+or copy the archives from another machine into {cache} (PYTEST_ECS_IMAGES_DIR)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Archive:
+    """A built image: ``layers`` are the digests by which every kind of engine reports its content."""
+
+    path: Path
+    image_id: str
+    layers: tuple[str, ...]
+
+
+def cache_dir() -> Path:
+    """Return the directory that keeps built archives; created if missing."""
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    directory = Path(os.environ.get("PYTEST_ECS_IMAGES_DIR") or cache / "pytest-ecs-tasks" / "images")
+    directory.mkdir(parents=True, exist_ok=True)
+    return directory
+
+
+@contextmanager
+def only_one_at_a_time() -> Iterator[None]:
+    """Let one process build or load, so that the others find the result."""
+    with (cache_dir() / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def find_or_build(recipe: Recipe) -> Archive:
+    """Return the image's archive, built if the cache lacks it; raises BuildFailed."""
+    path = cache_dir() / f"{recipe.name}-{recipe.key}.tar"
+    if not path.exists():
+        began = time.monotonic()
+        try:
+            image_build.build(recipe, path, cache_dir() / "workshop")
+        except BuildFailed as error:
+            hint = "" if image_build.can_build() else "\n" + ELSEWHERE.format(cache=cache_dir())
+            raise BuildFailed(f"{recipe.tag}: {error}{hint}") from error
+        for older in set(path.parent.glob(f"{recipe.name}-*.tar")) - {path}:
+            older.unlink()
+        size_mb = path.stat().st_size / 1e6
+        print(f"images: {recipe.tag}: built in {time.monotonic() - began:.1f} s, {size_mb:.1f} MB", flush=True)
+    return read_archive(path)
+
+
+def read_archive(path: Path) -> Archive:
+    """Read an archive's identity from its first two members."""
+    with tarfile.open(path) as tar:
+        manifest = json.load(_member(tar, "manifest.json"))
+        config_name = manifest[0]["Config"]
+        config = json.load(_member(tar, config_name))
+    return Archive(path, f"sha256:{config_name.removesuffix('.json')}", tuple(config["rootfs"]["diff_ids"]))
+
+
+def load(recipe: Recipe, archive: Archive, engine: engine_api.Engine) -> str:
+    """Load an image into an engine that lacks it; returns what was done, in words. Raises ApiError or OSError."""
+    if _loaded_layers(recipe, engine) == archive.layers:
+        return "already there"
+    began = time.monotonic()
+    with archive.path.open("rb") as body:
+        answer = engine_api.call(engine.url, "POST", "/images/load?quiet=1", body, timeout_s=LOAD_TIMEOUT_S)
+    if _loaded_layers(recipe, engine) != archive.layers:
+        raise engine_api.ApiError(f"{engine.name} did not take {archive.path}: {answer.decode(errors='replace')}")
+    return f"loaded in {time.monotonic() - began:.1f} s"
+
+
+def provide(names: list[str], engines: list[engine_api.Engine]) -> None:
+    """Build what the cache lacks and load what the engines lack; raises BuildFailed, ApiError or OSError."""
+    for name in names:
+        recipe = RECIPES[name]
+        with only_one_at_a_time():
+            archive = find_or_build(recipe)
+            for engine in engines:
+                done = load(recipe, archive, engine)
+                print(f"images: {recipe.tag} {archive.image_id[:19]} on {engine.name}: {done}", flush=True)
+        if not engines:
+            print(f"images: {recipe.tag} {archive.image_id[:19]} at {archive.path}", flush=True)
+
+
+def _loaded_layers(recipe: Recipe, engine: engine_api.Engine) -> tuple[str, ...]:
+    # Podman resolves a bare name through its registries; its own images are localhost/.
+    reference = f"localhost/{recipe.tag}" if engine.name == "podman" else recipe.tag
+    try:
+        image = engine_api.call_json(engine.url, "GET", f"/images/{quote(reference)}/json", timeout_s=30)
+    except engine_api.ApiError:
+        return ()
+    # The layers, not the id: Docker's containerd store reports another id for the same image.
+    return tuple(image["RootFS"]["Layers"])
+
+
+def _member(tar: tarfile.TarFile, name: str) -> tarfile.ExFileObject:
+    file = tar.extractfile(name)
+    if not isinstance(file, tarfile.ExFileObject):
+        raise BuildFailed(f"{tar.name}: {name} is not a file; delete the archive to have it built again")
+    return file
+
+
+def main(arguments: list[str]) -> int:
+    """Run the command line described at the top of this file."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("names", nargs="+", choices=(*RECIPES, "all"), metavar="NAME")
+    parser.add_argument("--engine", action="append", default=[], metavar="URL", help="where to load; may be repeated")
+    options = parser.parse_args(arguments)
+    names = list(RECIPES) if "all" in options.names else options.names
+    engines = []
+    for url in options.engine:
+        engine = engine_api.probe(url)
+        if engine is None:
+            print(f"images: no engine answers at {url}; try 'python tools/engines.py any'", file=sys.stderr)
+            return 1
+        engines.append(engine)
+    try:
+        provide(names, engines)
+    except (BuildFailed, engine_api.ApiError, OSError) as error:
+        print(f"images: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1:]))
