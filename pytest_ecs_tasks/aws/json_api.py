@@ -13,6 +13,8 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
+from pytest_ecs_tasks.errors import EcsTaskError
+
 _ATTEMPTS = 3
 _TIMEOUT_S = 60.0
 
@@ -21,7 +23,7 @@ class AwsCallError(Exception):
     """An AWS call that failed: ``code: message`` in AWS's words."""
 
     def __init__(self, code: str, message: str) -> None:
-        super().__init__(f"{code}: {message}")
+        super().__init__(f"{code}: {' '.join(message.split())}")
         self.code = code
 
 
@@ -55,6 +57,8 @@ class JsonApi:
         for attempt in range(1, _ATTEMPTS + 1):
             try:
                 return self._send(service, operation, region, body)
+            except EcsTaskError as error:
+                raise AwsCallError("RequestError", f"send request failed: {error}") from error
             except ConnectionRefusedError as error:
                 raise AwsCallError("RequestError", f"send request failed: {error}") from error
             except (OSError, http.client.HTTPException, _ServerFailure) as error:

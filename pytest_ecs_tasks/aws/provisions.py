@@ -19,6 +19,7 @@ from pytest_ecs_tasks.errors import EcsTaskError
 class _Provision:
     """One thing to create. ``update`` is the call for one that exists already; ``None``: leave it."""
 
+    name: str
     create: str
     exists: str
     parameters: Mapping[str, Any] = field(repr=False)
@@ -37,7 +38,7 @@ class Provisions:
         self._api = api
         self._region = region
         self._lock = threading.Lock()
-        self._anywhere: list[_Provision] = []
+        self._anywhere: dict[tuple[str, str], _Provision] = {}
         self._regions = {region}
 
     def create_secret(self, name_or_arn: str, value: object, region: str | None = None) -> None:
@@ -50,6 +51,7 @@ class Provisions:
         token = str(uuid.uuid4())
         self._provide(
             _Provision(
+                name,
                 "secretsmanager:secretsmanager.CreateSecret",
                 "ResourceExistsException",
                 {"Name": name, "ClientRequestToken": token, **content},
@@ -73,6 +75,7 @@ class Provisions:
         }
         self._provide(
             _Provision(
+                name,
                 "ssm:AmazonSSM.PutParameter",
                 "ParameterAlreadyExists",
                 parameters,
@@ -85,28 +88,39 @@ class Provisions:
     def create_log_group(self, name_or_arn: str, region: str | None = None) -> None:
         """Create a log group; one that exists is left as it is."""
         name, arn_region = _split(name_or_arn, "logs", "log-group:")
+        name = name.removesuffix(":*")
         provision = _Provision(
+            name,
             "logs:Logs_20140328.CreateLogGroup",
             "ResourceAlreadyExistsException",
-            {"logGroupName": name.removesuffix(":*")},
+            {"logGroupName": name},
         )
         self._provide(provision, region or arn_region)
 
     def ensure(self, region: str) -> None:
-        """Create, in a region not used so far, what was named without one; what exists there is left as it is."""
+        """Create, in a region not used so far, what was named without one; what exists there is left as it is.
+
+        Raises :class:`AwsCallError`.
+        """
         with self._lock:
             if region in self._regions:
                 return
-            for provision in self._anywhere:
+            for provision in self._anywhere.values():
                 self._create(provision, region, update=False)
             self._regions.add(region)
 
     def _provide(self, provision: _Provision, region: str | None) -> None:
         with self._lock:
             if region is None:
-                self._anywhere.append(provision)
+                self._anywhere[provision.create, provision.name] = provision
             for place in self._regions if region is None else {region}:
-                self._create(provision, place, update=True)
+                try:
+                    self._create(provision, place, update=True)
+                except AwsCallError as error:
+                    what = provision.create.rpartition(".")[2]
+                    raise EcsTaskError(
+                        f"{what} of {provision.name!r} in {place} was refused: {error}"
+                    ) from error
 
     def _create(self, provision: _Provision, region: str, *, update: bool) -> None:
         """Create in one region. The lock is held across it, so that nobody reads what is half made."""
@@ -114,9 +128,7 @@ class Provisions:
             self._api.call(provision.create, region, provision.parameters)
         except AwsCallError as error:
             if error.code != provision.exists:
-                raise EcsTaskError(
-                    f"the test's AWS refused {provision.create} in {region}: {error}"
-                ) from error
+                raise
             if update and provision.update is not None:
                 self._api.call(provision.update, region, provision.update_parameters)
 

@@ -22,7 +22,7 @@ from pytest_ecs_tasks.engine.ports import SecretRequest, SecretsError
 
 _PARAMETERS_PER_CALL = 10
 _MOST_CALLS_AT_ONCE = 8
-_NOT_FOUND = "ResourceNotFoundException: Secrets Manager can't find the specified secret."
+_NOT_FOUND = AwsCallError("ResourceNotFoundException", "Secrets Manager can't find the specified secret.")
 _FARGATE = "unable to pull secrets or registry auth: execution resource retrieval failed: unable to retrieve"
 _RETRIED = "service call has been retried 1 time(s)"
 
@@ -55,9 +55,9 @@ class SecretResolver:
     ) -> Mapping[tuple[str, str], Sensitive]:
         """Return every value by (container, variable); raises :class:`SecretsError`."""
         wanted = [(request, parse_value_from(request.value_from, region)) for request in requests]
-        for place in dict.fromkeys(ref.region for _, ref in wanted if not isinstance(ref, BadReference)):
-            if self._api.has_region(place):
-                self._ensure_region(place)
+        self._ensure_regions(
+            dict.fromkeys(ref.region for _, ref in wanted if not isinstance(ref, BadReference))
+        )
         secrets = {ref: None for _, ref in wanted if isinstance(ref, SecretReference)}
         parameters = {ref: None for _, ref in wanted if isinstance(ref, ParameterReference)}
         outcomes: _Outcomes = dict(
@@ -73,21 +73,28 @@ class SecretResolver:
             if isinstance(value, Sensitive)
         }
 
+    def _ensure_regions(self, regions: Iterable[str]) -> None:
+        """See to it that what markers created is there; a region that AWS has not is reported by the call that needs it."""
+        try:
+            for region in regions:
+                if self._api.has_region(region):
+                    self._ensure_region(region)
+        except AwsCallError as error:
+            raise SecretsError(str(error)) from error
+
     def _fetch_secrets(self, references: Iterable[SecretReference]) -> dict[SecretReference, _Outcome]:
         """List the secrets of each region, then get each version that is wanted, at the same time."""
         references = list(references)
         regions = list(dict.fromkeys(reference.region for reference in references))
         listings = dict(zip(regions, _at_once(self._list_secrets, regions), strict=True))
-        versions = list(dict.fromkeys(_without_key(reference) for reference in references))
-        texts = dict(
-            zip(
-                versions,
-                _at_once(lambda one: self._get_secret(one, listings[one.region]), versions),
-                strict=True,
-            )
-        )
+        keys: dict[SecretReference, list[str]] = {}
+        for reference in references:
+            keys.setdefault(_without_key(reference), []).append(reference.json_key)
+        texts = _at_once(lambda one: self._get_secret(one, keys[one], listings[one.region]), list(keys))
+        by_version = dict(zip(keys, texts, strict=True))
         return {
-            reference: _select_field(reference, texts[_without_key(reference)]) for reference in references
+            reference: _select_field(reference, by_version[_without_key(reference)])
+            for reference in references
         }
 
     def _list_secrets(self, region: str) -> dict[str, str] | AwsCallError:
@@ -99,12 +106,14 @@ class SecretResolver:
         except AwsCallError as error:
             return error
 
-    def _get_secret(self, reference: SecretReference, listing: dict[str, str] | AwsCallError) -> _Outcome:
+    def _get_secret(
+        self, reference: SecretReference, keys: Sequence[str], listing: dict[str, str] | AwsCallError
+    ) -> _Outcome:
         if isinstance(listing, AwsCallError):
             return _describe_call_error(reference, listing)
         arn = self._find_secret(reference, listing)
         if arn is None:
-            return _describe_missing_secret(reference, tuple(listing))
+            return _describe_missing_secret(reference, keys, tuple(listing))
         parameters = {"SecretId": arn}
         if reference.version_stage:
             parameters["VersionStage"] = reference.version_stage
@@ -231,24 +240,32 @@ def _select_field(reference: SecretReference, text: _Outcome) -> _Outcome:
     return _Failure(value.message, f"{_FARGATE} secret from asm: {_RETRIED}: {value.message}", hint)
 
 
-def _describe_call_error(reference: SecretReference, error: AwsCallError) -> _Failure:
+def _describe_call_error(reference: SecretReference, error: AwsCallError, hint: str = "") -> _Failure:
+    """Word an AWS error as the agent does.
+
+    Source: amazon-ecs-agent, agent/asm/asm.go, augmentErrMsg.
+    """
+    told = f"secret {reference.arn}"
+    if error.code == _NOT_FOUND.code:
+        told = (
+            f"{error.code}: The task can't retrieve the secret with ARN '{reference.arn}' from AWS Secrets Manager. "
+            "Check whether the secret exists in the specified Region"
+        )
     text = f"failed to fetch secret {reference.arn} from secrets manager: {error}"
-    return _Failure(f"secret {reference.arn}: {error}", f"{_FARGATE} secret from asm: {_RETRIED}: {text}")
+    return _Failure(f"{told}: {error}", f"{_FARGATE} secret from asm: {_RETRIED}: {text}", hint)
 
 
-def _describe_missing_secret(reference: SecretReference, present: Sequence[str]) -> _Failure:
-    told = (
-        f"ResourceNotFoundException: The task can't retrieve the secret with ARN '{reference.arn}' from AWS Secrets Manager. "
-        f"Check whether the secret exists in the specified Region: {_NOT_FOUND}"
-    )
+def _describe_missing_secret(
+    reference: SecretReference, keys: Sequence[str], present: Sequence[str]
+) -> _Failure:
     name = reference.names[-1]
-    value = f'{{"{reference.json_key}": "…"}}' if reference.json_key else '"…"'
+    fields = ", ".join(f'"{key}": "…"' for key in keys if key)
+    value = f"{{{fields}}}" if fields else '"…"'
     hint = (
         f"In this test's AWS there is no such secret in {reference.region}. "
         f'Add  @pytest.mark.ecs_secret("{name}", {value}){_tell_similar(name, present)}'
     )
-    text = f"failed to fetch secret {reference.arn} from secrets manager: {_NOT_FOUND}"
-    return _Failure(told, f"{_FARGATE} secret from asm: {_RETRIED}: {text}", hint)
+    return _describe_call_error(reference, _NOT_FOUND, hint)
 
 
 def _describe_missing_parameters(

@@ -107,14 +107,8 @@ class BotoServices:
         """Create a log group; regions as for a secret."""
         self._provisions.create_log_group(name_or_arn, region)
 
-    def container_environment(self, region: str, *, with_role: bool) -> dict[str, str]:
-        """Return the credentials that a container gets: test keys if its task has a role, none otherwise.
-
-        Static keys stand in for the role's until the credentials endpoint exists; region variables are the planner's.
-        """
-        del region  # moto's keys are good in every region
-        if not with_role:
-            return {}
+    def role_credentials(self) -> dict[str, str]:
+        """Return test keys: they stand in for a task role's credentials, as long as there is no endpoint for them."""
         return {"AWS_ACCESS_KEY_ID": TEST_ACCESS_KEY_ID, "AWS_SECRET_ACCESS_KEY": TEST_SECRET_ACCESS_KEY}
 
     def close(self) -> None:

@@ -74,7 +74,9 @@ def test_a_client_made_before_a_mock_aws_is_not_caught_by_it(aws: Aws) -> None:
 
     with mock_aws():
         boto3.client("s3", region_name="us-east-1").create_bucket(Bucket="theirs")
-        client.put_object(Bucket="ours", Key="host.amazonaws.com/key", Body=b"x")  # moto answers 404 to such a path
+        client.put_object(
+            Bucket="ours", Key="host.amazonaws.com/key", Body=b"x"
+        )  # moto answers 404 to such a path
         assert buckets(client) == ["ours"]
 
     assert buckets(client) == ["ours"]
@@ -130,7 +132,9 @@ def test_env_points_a_plain_boto3_client_here(aws: Aws, monkeypatch: pytest.Monk
     monkeypatch.setenv("AWS_PROFILE", "none-such")
     monkeypatch.setenv("AWS_ENDPOINT_URL_S3", "http://127.0.0.1:1")
 
-    conflicts = aws.find_conflicts({"AWS_PROFILE": "p", "AWS_ENDPOINT_URL_S3": "u", "AWS_REGION": "r", "HOME": "/"})
+    conflicts = aws.find_conflicts(
+        {"AWS_PROFILE": "p", "AWS_ENDPOINT_URL_S3": "u", "AWS_REGION": "r", "HOME": "/"}
+    )
     for name in conflicts:
         monkeypatch.delenv(name)
     for name, value in aws.env.items():

@@ -17,7 +17,9 @@ from pytest_ecs_tasks.aws.moto_server import MotoParent
 from pytest_ecs_tasks.errors import EcsTaskError
 
 ROOT = Path(__file__).parents[2]
-linux = pytest.mark.skipif(sys.platform != "linux", reason="looks at processes through Linux's pidfd and /proc")
+linux = pytest.mark.skipif(
+    sys.platform != "linux", reason="looks at processes through Linux's pidfd and /proc"
+)
 
 # What a pytest process does with moto, as far as these tests are concerned. It tells three process ids and waits.
 VICTIM = """
@@ -62,7 +64,9 @@ def test_two_awss_share_nothing_not_even_buckets(factory: AwsFactory) -> None:
 def test_two_awss_make_different_random_ids(factory: AwsFactory) -> None:
     one, other = factory.new(), factory.new()
 
-    arns = {aws.client("secretsmanager").create_secret(Name="n", SecretString="v")["ARN"] for aws in (one, other)}
+    arns = {
+        aws.client("secretsmanager").create_secret(Name="n", SecretString="v")["ARN"] for aws in (one, other)
+    }
 
     assert len(arns) == 2
     one.close()
@@ -99,7 +103,9 @@ def test_a_bucket_is_found_by_a_dotted_host_name(aws: Aws) -> None:
     """The sandbox link's host names have dots, and moto would take their first label for a bucket."""
     s3 = aws.client("s3")
     s3.create_bucket(Bucket="bucket")
-    s3.meta.events.register("before-send.s3", lambda request, **_: request.headers.update(Host="aws.ecs.internal"))
+    s3.meta.events.register(
+        "before-send.s3", lambda request, **_: request.headers.update(Host="aws.ecs.internal")
+    )
 
     s3.put_object(Bucket="bucket", Key="key", Body=b"value")
 
@@ -109,7 +115,11 @@ def test_a_bucket_is_found_by_a_dotted_host_name(aws: Aws) -> None:
 @linux
 def test_it_listens_on_loopback_only(aws: Aws) -> None:
     port = int(aws.endpoint_url.rpartition(":")[2])
-    rows = [line.split() for name in ("tcp", "tcp6") for line in Path(f"/proc/net/{name}").read_text().splitlines()]
+    rows = [
+        line.split()
+        for name in ("tcp", "tcp6")
+        for line in Path(f"/proc/net/{name}").read_text().splitlines()
+    ]
 
     listening = {row[1] for row in rows if row[3] == "0A" and row[1].endswith(f":{port:04X}")}
 
@@ -163,14 +173,15 @@ def test_nothing_outlives_a_pytest_process_that_is_killed(forks: str) -> None:
     pidfds = [os.pidfd_open(parent_id), os.pidfd_open(child_id)]
 
     victim.kill()
+    ended = [ends_within(pidfd, 2) for pidfd in pidfds]
 
-    assert [ends_within(pidfd, 2) for pidfd in pidfds] == [True, True]
     if forked_id:
         os.kill(forked_id, signal.SIGKILL)
     for pidfd in pidfds:
         os.close(pidfd)
     victim.wait()
     victim.stdout.close()
+    assert ended == [True, True]
 
 
 def test_it_goes_on_after_ctrl_c(parent: MotoParent) -> None:
@@ -211,7 +222,9 @@ def test_a_moto_that_fails_is_an_error_with_its_last_words(
     program.write_text("import sys; sys.exit('no module named moto, as it were')")
     monkeypatch.setattr(moto_server, "_PROGRAM", program)
 
-    with pytest.raises(EcsTaskError, match=r"the moto process exited 1\n  no module named moto, as it were") as caught:
+    with pytest.raises(
+        EcsTaskError, match=r"the moto process exited 1\n  no module named moto, as it were"
+    ) as caught:
         parent.spawn()
 
     assert "--ecs-aws=URL" in str(caught.value)
