@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pytest
+from tasks import BUSYBOX, Run
 
 from pytest_ecs_tasks.aws.handle import Aws
 from pytest_ecs_tasks.clusters.local import LocalCluster
@@ -14,11 +15,6 @@ from pytest_ecs_tasks.clusters.settings import LocalSettings
 from pytest_ecs_tasks.core.parse import parse_task_definition
 from pytest_ecs_tasks.core.request import RunTaskRequest
 from pytest_ecs_tasks.task import EcsTask
-
-BUSYBOX = "pytest-ecs-tasks/busybox:1"
-PYTHON = "pytest-ecs-tasks/python:1"
-
-Run = Callable[..., EcsTask]
 
 
 @pytest.fixture(scope="session")
@@ -57,12 +53,3 @@ def run(cluster: LocalCluster, aws: Aws) -> Iterator[Run]:
     for task in started:
         task.__exit__(None, None, None)
 
-
-def shell(name: str, script: str, **more: Any) -> dict[str, Any]:
-    """Return a container that runs a shell script in the busybox image."""
-    return {"name": name, "command": ["sh", "-c", script], **more}
-
-
-def python(name: str, program: str, **more: Any) -> dict[str, Any]:
-    """Return a container that runs a Python program in the python image."""
-    return {"name": name, "image": PYTHON, "command": ["python3", "-u", "-c", program], **more}

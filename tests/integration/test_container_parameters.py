@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from conftest import Run, python, shell
+from tasks import Run, python, shell
 
 
 def test_environment_user_and_working_directory(run: Run) -> None:

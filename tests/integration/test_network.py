@@ -8,7 +8,7 @@ import urllib.request
 from collections.abc import Iterator
 
 import pytest
-from conftest import BUSYBOX, Run, python, shell
+from tasks import BUSYBOX, Run, python, shell
 
 from pytest_ecs_tasks.aws.handle import Aws
 from pytest_ecs_tasks.clusters.local import LocalCluster

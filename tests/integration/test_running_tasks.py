@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from conftest import Run, python, shell
+from tasks import Run, python, shell
 
 from pytest_ecs_tasks.clusters.local import LocalCluster
 

@@ -1,0 +1,309 @@
+"""Every message about a document that is wrong, read in full."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from pytest_ecs_tasks.core.parse import parse_task_definition
+from pytest_ecs_tasks.errors import Problem, TaskDefinitionError, UnsupportedFeature
+
+
+def definition(*containers: object, **fields: Any) -> dict[str, Any]:
+    return {"family": "web", "containerDefinitions": list(containers), **fields}
+
+
+def container(name: str = "app", **fields: Any) -> dict[str, Any]:
+    return {"name": name, "image": "busybox", "memory": 64, **fields}
+
+
+def problems(document: Any) -> list[str]:
+    with pytest.raises(TaskDefinitionError) as caught:
+        parse_task_definition(document)
+    return [str(problem) for problem in caught.value.problems]
+
+
+APP = "containerDefinitions[0]"
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        (
+            {"healthcheck": {"command": ["CMD", "true"]}},
+            f"{APP}.healthcheck: 'healthcheck' is not a field; did you mean healthCheck?",
+        ),
+        (
+            {"enviroment": [{"name": "A", "value": "b"}]},
+            f"{APP}.enviroment: 'enviroment' is not a field; did you mean environment?",
+        ),
+        (
+            {"networkMode": "awsvpc"},
+            f"{APP}.networkMode: 'networkMode' is not a field here; it belongs to the task definition",
+        ),
+        ({"interval": 5}, f"{APP}.interval: 'interval' is not a field here; it belongs inside healthCheck"),
+        ({"zzz": 1}, f"{APP}.zzz: 'zzz' is not a field here"),
+        (
+            {"mountPoints": [{"sourceVolume": "a", "containerPath": "/a", "zzz": 1}]},
+            f"{APP}.mountPoints[0].zzz: 'zzz' is not a field here; the fields are sourceVolume, containerPath, "
+            "readOnly",
+        ),
+        (
+            {"environment": [{"name": "A", "valueFrom": "/a"}]},
+            f"{APP}.environment[0].valueFrom: an environment entry has a value, not valueFrom: move the entry to "
+            "secrets",
+        ),
+        (
+            {"dependsOn": [{"containerName": "app", "condition": "READY"}]},
+            f"{APP}.dependsOn[0].condition: 'READY' is not one of START, COMPLETE, SUCCESS, HEALTHY",
+        ),
+        ({"dependsOn": [{"containerName": "db"}]}, f"{APP}.dependsOn[0].condition: is missing"),
+        ({"memory": "lots"}, f"{APP}.memory: a whole number is wanted here, not 'lots'"),
+        ({"memory": 1.5}, f"{APP}.memory: a whole number is wanted here, not 1.5"),
+        ({"memory": True}, f"{APP}.memory: a whole number is wanted here, not true"),
+        ({"memory": 2**31}, f"{APP}.memory: a number up to 2147483647 is wanted here"),
+        ({"memory": 10**5000}, f"{APP}.memory: a number up to 2147483647 is wanted here"),
+        (
+            {"memory": "${memory}"},
+            f"{APP}.memory: a whole number is wanted here, not '${{memory}}'. Fill the placeholder: "
+            "ecs_taskdef(…, substitute={'${memory}': '…'})",
+        ),
+        ({"essential": "yes"}, f"{APP}.essential: true or false is wanted here, not 'yes'"),
+        ({"command": "sleep 5"}, f"{APP}.command: a list is wanted here, not a text"),
+        ({"command": ["sleep", 5]}, f"{APP}.command[1]: a text is wanted here, not a number; put it in quotes"),
+        ({"portMappings": {"containerPort": 80}}, f"{APP}.portMappings: a list is wanted here, not an object"),
+        ({"portMappings": [80]}, f"{APP}.portMappings[0]: an object is wanted here, not a number"),
+        ({"healthCheck": "true"}, f"{APP}.healthCheck: an object is wanted here, not a text"),
+        ({"dockerLabels": ["a"]}, f"{APP}.dockerLabels: an object is wanted here, not a list"),
+        ({"dockerLabels": {1: "a"}}, f"{APP}.dockerLabels: a key is to be a text, not a number"),
+        (
+            {"user": "a\0b"},
+            f"{APP}.user: holds a character that no program can be given: NUL, or half a surrogate pair",
+        ),
+        (
+            {"command": ["\ud800"]},
+            f"{APP}.command[0]: holds a character that no program can be given: NUL, or half a surrogate pair",
+        ),
+        ({"stopTimeout": "x" * 100}, f"{APP}.stopTimeout: a whole number is wanted here, not '{'x' * 80}…'"),
+    ],
+)
+def test_a_problem_of_a_container_is_told_with_its_place(fields: dict[str, Any], expected: str) -> None:
+    assert problems(definition(container(**fields))) == [expected]
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        ({"networkMode": "default"}, "networkMode: 'default' is not one of awsvpc, bridge, host, none"),
+        ({"cpu": "much"}, "cpu: a size such as '256' or '.25 vCPU' is wanted here, not 'much'"),
+        ({"memory": "512 MB"}, "memory: a size such as '512' or '0.5 GB' is wanted here, not '512 MB'"),
+        ({"memory": [1]}, "memory: a size such as '512' or '0.5 GB' is wanted here, not a list"),
+        (
+            {"requiresCompatibilities": ["fargate"]},
+            "requiresCompatibilities[0]: 'fargate' is not one of EC2, FARGATE, EXTERNAL, MANAGED_INSTANCES",
+        ),
+        ({"tags": {"team": "blue"}}, "tags: a list is wanted here, not an object"),
+        ({"image": "busybox"}, "image: 'image' is not a field here; it belongs to a container definition"),
+        ({"volumes": [{"host": {"sourcePath": "/a"}}]}, "volumes[0].name: is missing"),
+        ({7: "a"}, "7: 7 is not a field here"),
+    ],
+)
+def test_a_problem_of_the_task_is_told_with_its_place(fields: dict[Any, Any], expected: str) -> None:
+    assert problems({**definition(container()), **fields}) == [expected]
+
+
+def test_a_definition_needs_a_family_and_containers() -> None:
+    assert problems({}) == ["family: is missing", "containerDefinitions: is missing"]
+
+
+def test_a_container_needs_a_name() -> None:
+    assert problems(definition({"image": "busybox", "memory": 8})) == [f"{APP}.name: is missing"]
+
+
+def test_a_list_is_no_task_definition() -> None:
+    assert problems([container()]) == [
+        "this is a list, as Terraform's container_definitions is. Write it as an object: "
+        '{"family": "…", "containerDefinitions": […]}'
+    ]
+
+
+def test_a_number_is_no_task_definition() -> None:
+    assert problems(5) == ["an object is wanted here, not a number"]
+
+
+def test_every_problem_is_reported_at_once_with_what_is_not_emulated() -> None:
+    document = definition(
+        container(memory="x", command="sleep", environmentFiles=[{"type": "s3", "value": "arn:aws:s3:::b/e"}]),
+        container("db", dependsOn=[{"containerName": "nobody", "condition": "START"}]),
+        networkMode="bridged",
+    )
+
+    assert [problem.path for problem in _caught(document).problems] == [
+        "containerDefinitions[0].memory",
+        "containerDefinitions[0].command",
+        "networkMode",
+        "containerDefinitions[1].dependsOn[0].containerName",
+        "containerDefinitions[0].environmentFiles",
+    ]
+
+
+def test_the_title_names_the_source_and_counts() -> None:
+    assert str(_caught(definition(container(memory="x")), "infra/web.json")) == (
+        "infra/web.json has 1 problem\n"
+        "  containerDefinitions[0].memory: a whole number is wanted here, not 'x'"
+    )
+
+
+def test_a_number_in_the_environment_is_refused_without_being_shown() -> None:
+    found = problems(definition(container(environment=[{"name": "PASSWORD", "value": 12345}])))
+
+    assert found == [f"{APP}.environment[0].value: a text is wanted here, not a number; put it in quotes"]
+
+
+def test_a_misspelt_field_is_not_also_reported_as_missing() -> None:
+    document = definition(
+        container(dependsOn=[{"containerName": "db", "condition": "HEALTHY"}]),
+        container("db", healthcheck={"command": ["CMD", "true"], "intervall": 5}),
+    )
+
+    assert problems(document) == [
+        "containerDefinitions[1].healthcheck: 'healthcheck' is not a field; did you mean healthCheck?",
+        "containerDefinitions[1].healthcheck.intervall: 'intervall' is not a field; did you mean interval?",
+    ]
+
+
+def test_a_field_that_cannot_be_read_breaks_no_rule_besides() -> None:
+    document = definition(
+        container(dependsOn=[{"containerName": "db", "condition": "HEALTHY"}], memory="x"),
+        container("db", healthCheck="true"),
+    )
+
+    assert problems(document) == [
+        "containerDefinitions[0].memory: a whole number is wanted here, not 'x'",
+        "containerDefinitions[1].healthCheck: an object is wanted here, not a text",
+    ]
+
+
+def test_a_document_that_contains_itself_is_refused() -> None:
+    document = definition(container())
+    document["tags"] = [document]
+
+    assert problems(document) == ["lists and objects are nested too deeply to be a task definition"]
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        {"Resources": {"Task": {"Type": "AWS::ECS::TaskDefinition"}}},
+        {"Family": "web", "ContainerDefinitions": []},
+    ],
+)
+def test_a_cloudformation_template_is_refused_by_name(document: dict[str, Any]) -> None:
+    with pytest.raises(UnsupportedFeature) as caught:
+        parse_task_definition(document, "template.json")
+
+    assert str(caught.value) == (
+        "template.json is a CloudFormation template, and those are not read yet. Give the task definition in "
+        "RegisterTaskDefinition's form: family, containerDefinitions, …"
+    )
+
+
+def test_what_cannot_work_here_is_refused_all_at_once() -> None:
+    document = definition(
+        container(environmentFiles=[{"type": "s3", "value": "arn:aws:s3:::bucket/env"}]),
+        pidMode="task",
+    )
+
+    with pytest.raises(UnsupportedFeature) as caught:
+        parse_task_definition(document, "web.json")
+
+    assert str(caught.value) == (
+        "web.json needs what is not emulated here; as it is, the task would not run as declared\n"
+        "  containerDefinitions[0].environmentFiles: environmentFiles is not emulated yet: the container would "
+        "run without these variables; give them as environment in the test\n"
+        "  pidMode: pidMode 'task' is not emulated yet: each container would see only its own processes"
+    )
+
+
+def test_what_only_lacks_an_effect_is_listed_as_unsupported() -> None:
+    document = definition(
+        container(
+            linuxParameters={"swappiness": 10},
+            disableNetworking=True,
+            logConfiguration={"logDriver": "splunk"},
+        ),
+        runtimePlatform={"cpuArchitecture": "ARM64", "operatingSystemFamily": "LINUX"},
+    )
+
+    assert parse_task_definition(document).unsupported == (
+        Problem(
+            "containerDefinitions[0].linuxParameters.swappiness",
+            "swappiness is not emulated yet: swap is as the engine's host has it",
+        ),
+        Problem(
+            "containerDefinitions[0].disableNetworking",
+            "disableNetworking is not emulated yet: the container has a network here",
+        ),
+        Problem(
+            "containerDefinitions[0].logConfiguration.logDriver",
+            "logDriver 'splunk' is not emulated yet: output is captured for the test, and goes nowhere else",
+        ),
+        Problem(
+            "runtimePlatform.cpuArchitecture",
+            "cpuArchitecture 'ARM64' is not emulated yet: images run for the engine's own architecture",
+        ),
+    )
+
+
+def test_a_value_that_is_ecs_s_default_does_not_warn() -> None:
+    document = definition(
+        container(disableNetworking=False),
+        runtimePlatform={"cpuArchitecture": "X86_64", "operatingSystemFamily": "LINUX"},
+        enableFaultInjection=False,
+        volumes=[{"name": "data", "configuredAtLaunch": False}],
+    )
+
+    assert parse_task_definition(document).unsupported == ()
+
+
+def test_a_health_check_that_docker_never_runs_is_listed_and_left_out() -> None:
+    parsed = parse_task_definition(definition(container(healthCheck={"command": ["/healthcheck"]})))
+
+    assert parsed.containers[0].health_check is None
+    assert parsed.unsupported == (
+        Problem(
+            "containerDefinitions[0].healthCheck.command",
+            "starts with neither CMD nor CMD-SHELL, so it never runs, and health stays UNKNOWN",
+        ),
+    )
+
+
+def test_awslogs_options_without_effect_are_listed() -> None:
+    options = {
+        "awslogs-group": "g",
+        "awslogs-region": "r",
+        "mode": "non-blocking",
+        "awslogs-datetime-format": "%Y",
+    }
+    parsed = parse_task_definition(
+        definition(container(logConfiguration={"logDriver": "awslogs", "options": options}))
+    )
+
+    assert parsed.unsupported == (
+        Problem(
+            "containerDefinitions[0].logConfiguration.options.awslogs-datetime-format",
+            "awslogs-datetime-format is not emulated yet: events are written line by line, to the test's AWS",
+        ),
+    )
+
+
+def test_external_and_managed_instances_run_as_ec2_and_say_so() -> None:
+    parsed = parse_task_definition(definition(container(), requiresCompatibilities=["EXTERNAL"]))
+
+    assert parsed.unsupported == (Problem("requiresCompatibilities", "EXTERNAL is run as EC2"),)
+
+
+def _caught(document: dict[str, Any], source: str = "task definition") -> TaskDefinitionError:
+    with pytest.raises(TaskDefinitionError) as caught:
+        parse_task_definition(document, source)
+    return caught.value
