@@ -60,9 +60,7 @@ def describe_task(task: Task, wall: Callable[[float], Moment]) -> dict[str, obje
     return view
 
 
-def state_change_event(
-    task: Task, *, wall: Callable[[float], datetime], event_id: str, at: float
-) -> dict[str, object]:
+def state_change_event(task: Task, *, wall: Callable[[float], datetime], event_id: str, at: float) -> dict[str, object]:
     """Return an ECS Task State Change as EventBridge delivers it; ``at`` is when it happened, in engine seconds."""
 
     def iso(moment: float) -> str:
