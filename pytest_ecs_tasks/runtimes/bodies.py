@@ -59,9 +59,12 @@ def _host_config(spec: ContainerSpec) -> dict[str, Any]:
         "PortBindings": bindings,
         # Attached output is complete and half as expensive as a log file that nobody reads.
         "LogConfig": {"Type": "json-file" if spec.keep_engine_logs else "none", "Config": {}},
-        "Binds": [f"{mount.source}:{mount.target}{':ro' if mount.read_only else ''}" for mount in spec.mounts],
+        "Binds": [
+            f"{mount.source}:{mount.target}{':ro' if mount.read_only else ''}" for mount in spec.mounts
+        ],
         "Tmpfs": {
-            mount.container_path: ",".join([f"size={mount.size_mib}m", *mount.mount_options]) for mount in spec.tmpfs
+            mount.container_path: ",".join([f"size={mount.size_mib}m", *mount.mount_options])
+            for mount in spec.tmpfs
         },
         "Ulimits": [
             {"Name": limit.name, "Soft": limit.soft_limit, "Hard": limit.hard_limit} for limit in spec.ulimits
@@ -198,6 +201,12 @@ def _repository(reference: str) -> str:
 
 def network_facts(document: Mapping[str, Any]) -> NetworkFacts:
     """Read the answer of ``GET /networks/{id}``; the first IPv4 range counts."""
-    pools = [pool for pool in (document.get("IPAM") or {}).get("Config") or () if ":" not in str(pool.get("Subnet", ""))]
+    pools = [
+        pool
+        for pool in (document.get("IPAM") or {}).get("Config") or ()
+        if ":" not in str(pool.get("Subnet", ""))
+    ]
     pool = pools[0] if pools else {}
-    return NetworkFacts(str(document["Id"]), str(document["Name"]), pool.get("Gateway") or None, pool.get("Subnet") or None)
+    return NetworkFacts(
+        str(document["Id"]), str(document["Name"]), pool.get("Gateway") or None, pool.get("Subnet") or None
+    )

@@ -26,7 +26,13 @@ from pytest_ecs_tasks.runtimes import bodies
 from pytest_ecs_tasks.runtimes.attachment import WireAttachment, split_frames
 from pytest_ecs_tasks.runtimes.events import WireEvents
 from pytest_ecs_tasks.runtimes.owner import KEEP_LABEL
-from pytest_ecs_tasks.runtimes.transport import Endpoint, Transport, engine_errors, pinned_version, probe_version
+from pytest_ecs_tasks.runtimes.transport import (
+    Endpoint,
+    Transport,
+    engine_errors,
+    pinned_version,
+    probe_version,
+)
 from pytest_ecs_tasks.runtimes.wire import Wire
 
 PULL_TIMEOUT_S = 900.0  # without a byte of progress
@@ -37,7 +43,9 @@ PARALLEL_CALLS = 8
 EXEC_END_PAUSES_S = (0.002, 0.005, 0.01, 0.02, 0.05)
 
 # A registry that is busy, in the words of either engine; its status is in the text, the engine's own says nothing.
-_BUSY_REGISTRY = re.compile(r"toomanyrequests|too many requests|\b(?:status|code)\b[^\n]*\b(?:429|5\d\d)\b|\b429\b", re.I)
+_BUSY_REGISTRY = re.compile(
+    r"toomanyrequests|too many requests|\b(?:status|code)\b[^\n]*\b(?:429|5\d\d)\b|\b429\b", re.I
+)
 
 
 class DockerRuntime:
@@ -124,7 +132,12 @@ class DockerRuntime:
     def create_volume(
         self, name: str, labels: Mapping[str, str], driver: str | None, driver_options: Mapping[str, str]
     ) -> None:
-        body = {"Name": name, "Labels": dict(labels), "Driver": driver or "local", "DriverOpts": dict(driver_options)}
+        body = {
+            "Name": name,
+            "Labels": dict(labels),
+            "Driver": driver or "local",
+            "DriverOpts": dict(driver_options),
+        }
         self._transport.call("POST", "/volumes/create", body=body)
 
     def remove_volume(self, name: str) -> None:
@@ -250,7 +263,9 @@ class DockerRuntime:
         return WireEvents(wire, head)
 
     def list_containers(self, label: str) -> tuple[ContainerFacts, ...]:
-        documents = self._transport.call_json("GET", "/containers/json", query={"all": "1", **_label_filter(label)})
+        documents = self._transport.call_json(
+            "GET", "/containers/json", query={"all": "1", **_label_filter(label)}
+        )
         return tuple(bodies.listed_container(document) for document in documents or ())
 
     def sweep(self, label: str, *, kept: bool = False) -> int:
@@ -270,11 +285,13 @@ class DockerRuntime:
         return len(removed)
 
     def _sweep_round(self, label: str, kept: bool, failures: list[EngineError]) -> set[str]:
-        containers = [item.container_id for item in self.list_containers(label) if kept or KEEP_LABEL not in item.labels]
+        containers = [
+            item.container_id for item in self.list_containers(label) if kept or KEEP_LABEL not in item.labels
+        ]
         with ThreadPoolExecutor(PARALLEL_CALLS, thread_name_prefix="ecs-tasks/sweep") as executor:
             self._remove_all(executor, self.remove_container, containers, failures)
-            volumes = self.list_labelled("volumes", label, kept=kept)
-            networks = self.list_labelled("networks", label, kept=kept)
+            volumes = self._list_labelled("volumes", label, kept=kept)
+            networks = self._list_labelled("networks", label, kept=kept)
             self._remove_all(executor, self.remove_volume, volumes, failures)
             self._remove_all(executor, self.remove_network, networks, failures)
         return {*containers, *volumes, *networks}
@@ -292,12 +309,21 @@ class DockerRuntime:
             except EngineError as error:
                 failures.append(error)
 
-    def list_labelled(self, kind: str, label: str, *, kept: bool) -> tuple[str, ...]:
-        """List ``networks`` (ids) or ``volumes`` (names) that bear ``label``; the kept ones only if ``kept``."""
-        answer = self._transport.call_json("GET", f"/{kind}", query=_label_filter(label))
-        documents = (answer or {}).get("Volumes") if kind == "volumes" else answer
+    def _list_labelled(self, kind: str, label: str, *, kept: bool) -> tuple[str, ...]:
         key = "Name" if kind == "volumes" else "Id"
-        return tuple(str(item[key]) for item in documents or () if kept or KEEP_LABEL not in (item.get("Labels") or {}))
+        items = self._labelled_documents(kind, label)
+        return tuple(str(item[key]) for item in items if kept or KEEP_LABEL not in (item.get("Labels") or {}))
+
+    def _labelled_documents(self, kind: str, label: str) -> Sequence[Mapping[str, Any]]:
+        answer = self._transport.call_json("GET", f"/{kind}", query=_label_filter(label))
+        documents = answer.get("Volumes") if kind == "volumes" else answer
+        return tuple(documents or ())
+
+    def list_labels(self, label: str) -> tuple[Mapping[str, str], ...]:
+        """Return all labels of every container, network and volume that bears the label ``label``, whatever its value."""
+        containers = [item.labels for item in self.list_containers(label)]
+        others = [item for kind in ("networks", "volumes") for item in self._labelled_documents(kind, label)]
+        return tuple([*containers, *(dict(item.get("Labels") or {}) for item in others)])
 
     def close(self) -> None:
         """Close every thread's client; streams belong to whoever opened them."""

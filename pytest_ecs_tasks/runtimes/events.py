@@ -10,7 +10,14 @@ from pytest_ecs_tasks.engine.ports import EngineError, EngineEvent
 from pytest_ecs_tasks.runtimes.wire import Head, Wire
 
 # Docker says die and destroy, Podman died (and die) and remove.
-_ACTIONS = {"start": "start", "die": "die", "died": "die", "oom": "oom", "destroy": "remove", "remove": "remove"}
+_ACTIONS = {
+    "start": "start",
+    "die": "die",
+    "died": "die",
+    "oom": "oom",
+    "destroy": "remove",
+    "remove": "remove",
+}
 _EXIT_CODES = ("exitCode", "containerExitCode")
 
 

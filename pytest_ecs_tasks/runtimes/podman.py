@@ -2,10 +2,112 @@
 
 from __future__ import annotations
 
-from pytest_ecs_tasks.runtimes.docker import DockerRuntime
+import dataclasses
+import ipaddress
+import re
+from pathlib import Path
+
+from pytest_ecs_tasks.engine.ports import ContainerFacts, EngineError, ImageFacts
+from pytest_ecs_tasks.runtimes.docker import PULL_TIMEOUT_S, DockerRuntime, raise_error_in_stream
+
+LIBPOD = "/v4.0.0/libpod"
+SHORT_NAME_DEFAULTS = ("localhost/", "docker.io/library/", "docker.io/")
+KILLED = 137
+
+# Where the memory cgroup of a rootful container is on this kernel, by cgroup version and by who makes the cgroup.
+_OOM_COUNTERS = (
+    "/sys/fs/cgroup/memory/libpod_parent/libpod-{id}/memory.oom_control",
+    "/sys/fs/cgroup/memory/machine.slice/libpod-{id}.scope/memory.oom_control",
+    "/sys/fs/cgroup/libpod_parent/libpod-{id}/memory.events",
+    "/sys/fs/cgroup/machine.slice/libpod-{id}.scope/memory.events",
+)
+_OOM_KILLS = re.compile(r"^oom_kill (\d+)$", re.M)
+_ID = re.compile(r"(?:sha256:)?[0-9a-f]{12,64}")
 
 
 class PodmanRuntime(DockerRuntime):
     """A Podman engine, through its Docker-compatible API."""
 
     name = "podman"
+
+    def find_image(self, reference: str) -> ImageFacts | None:
+        # A local build "web:dev" is "localhost/web:dev" here, and the API takes a short name for one of docker.io.
+        if is_short_name(reference):
+            facts = super().find_image(f"localhost/{reference}")
+            if facts is not None:
+                return facts
+        return super().find_image(reference)
+
+    def list_image_names(self) -> tuple[str, ...]:
+        # People write the short names that they built and pulled by, so those are listed too.
+        names = set(super().list_image_names())
+        for name in tuple(names):
+            prefix = next((prefix for prefix in SHORT_NAME_DEFAULTS if name.startswith(prefix)), "")
+            names.add(name.removeprefix(prefix))
+        return tuple(sorted(names))
+
+    def _pull_once(self, reference: str) -> None:
+        # Docker takes a registry on the loopback for one without TLS; here only the libpod call can be told so.
+        if not is_loopback_registry(reference):
+            super()._pull_once(reference)
+            return
+        response = self._transport.call(
+            "POST",
+            f"{LIBPOD}/images/pull",
+            query={"reference": reference, "tlsVerify": "false"},
+            headers=self._transport.registry_header(reference),
+            timeout_s=PULL_TIMEOUT_S,
+        )
+        raise_error_in_stream(response.content)
+
+    def inspect_container(self, container_id: str) -> ContainerFacts:
+        facts = super().inspect_container(container_id)
+        if facts.running or facts.out_of_memory:
+            return facts
+        # State.OOMKilled is false even after a real one: only the kernel's own count tells, as long as the cgroup is there.
+        return dataclasses.replace(
+            facts, out_of_memory=_kernel_saw_oom(facts) if facts.exit_code == KILLED else False
+        )
+
+    def kill_container(self, container_id: str, signal: str) -> None:
+        try:
+            super().kill_container(container_id, signal)
+        except EngineError as error:
+            # 500 where Docker says 409: "can only kill running containers. … is in state stopped".
+            if "can only kill running containers" not in str(error):
+                raise
+
+    def remove_container(self, container_id: str) -> None:
+        try:
+            super().remove_container(container_id)
+        except EngineError as error:
+            # A removal that raced ours makes this a 500 instead of a 404.
+            if "no such container" not in str(error):
+                raise
+
+
+def is_short_name(reference: str) -> bool:
+    """Tell whether an image's name has no registry in front, and is no id."""
+    first, slash, _ = reference.partition("/")
+    has_registry = bool(slash) and ("." in first or ":" in first or first == "localhost")
+    return not has_registry and not _ID.fullmatch(reference)
+
+
+def is_loopback_registry(reference: str) -> bool:
+    """Tell whether an image's registry is on the loopback of the engine's host."""
+    host = reference.partition("/")[0].rpartition(":")[0].strip("[]")
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _kernel_saw_oom(facts: ContainerFacts) -> bool | None:
+    for place in _OOM_COUNTERS:
+        try:
+            found = _OOM_KILLS.search(Path(place.format(id=facts.container_id)).read_text())
+        except OSError:
+            continue
+        if found:
+            return int(found[1]) > 0
+    return None

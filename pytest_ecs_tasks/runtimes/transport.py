@@ -16,10 +16,11 @@ import weakref
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 from urllib.parse import urlencode, urlsplit
 
 import docker.auth
+import docker.constants
 import docker.errors
 import docker.tls
 import docker.utils
@@ -112,7 +113,7 @@ class _TlsPool(urllib3.connectionpool.HTTPSConnectionPool):
 
 def _make_pool(endpoint: Endpoint) -> urllib3.connectionpool.HTTPConnectionPool | None:
     """Make the pool of one kept connection; ``None`` for a transport (ssh, npipe) that only docker-py speaks."""
-    address = docker.utils.parse_host(endpoint.url, os.name == "nt", tls=endpoint.tls is not None)
+    address = str(docker.utils.parse_host(endpoint.url, os.name == "nt", tls=endpoint.tls is not None))
     scheme, _, rest = address.partition("://")
     if scheme == "http+unix":
         return _UnixPool("/" + rest.lstrip("/"))
@@ -139,7 +140,10 @@ class EngineClient(APIClient):
 
     def __init__(self, endpoint: Endpoint, version: str) -> None:
         super().__init__(
-            base_url=endpoint.url, version=version, timeout=CALL_TIMEOUT_S, tls=endpoint.tls or False  # type: ignore[arg-type]
+            base_url=endpoint.url,
+            version=version,
+            timeout=CALL_TIMEOUT_S,
+            tls=endpoint.tls or False,  # type: ignore[arg-type]
         )
         self.trust_env = False
         self._engine_pool = _make_pool(endpoint)
@@ -147,7 +151,7 @@ class EngineClient(APIClient):
     def send(self, request: requests.PreparedRequest, **settings: Any) -> requests.Response:
         """Send a request and read the whole answer; nothing that a mock replaces takes part."""
         if self._engine_pool is None:
-            return self._custom_adapter.send(request, **settings)  # type: ignore[no-any-return]
+            return cast("requests.Response", self._foreign_adapter().send(request, **settings))
         answer = self._engine_pool.urlopen(
             request.method or "GET",
             request.path_url,
@@ -162,19 +166,22 @@ class EngineClient(APIClient):
         response.status_code = answer.status
         response.reason = answer.reason or ""
         response.headers = requests.structures.CaseInsensitiveDict(answer.headers)
-        response._content = answer.data  # noqa: SLF001 - requests has no constructor for an answer that is read already
+        response._content = answer.data  # requests has no constructor for a read answer
         response.encoding = "utf-8"
         response.url, response.request = request.url or "", request
         return response
 
     def open_wire(self) -> Wire:
         """Open a connection of its own, for a stream or a hijacked connection; the caller closes it."""
-        pool = self._engine_pool
-        if pool is None:
-            pool = self._custom_adapter.get_connection(self.base_url)
-        connection = pool._new_conn()  # noqa: SLF001 - a pool lends its connections, and a stream never gives it back
+        pool: Any = self._engine_pool or self._foreign_adapter().get_connection(self.base_url)
+        # Not by the pool's public way: a stream never gives its connection back.
+        connection = pool._new_conn()
         connection.connect()
         return Wire(connection.sock)
+
+    def _foreign_adapter(self) -> Any:
+        """Return docker-py's own adapter, for ssh and Windows pipes."""
+        return self._custom_adapter  # type: ignore[attr-defined]  # the stubs leave it out
 
     def close(self) -> None:
         """Close the kept connection."""
@@ -232,7 +239,9 @@ class Transport:
             raise EngineError(explain(response.content, response.reason), status=response.status_code)
         return response
 
-    def call_json(self, method: str, path: str, *, query: Mapping[str, object] | None = None, body: object = None) -> Any:
+    def call_json(
+        self, method: str, path: str, *, query: Mapping[str, object] | None = None, body: object = None
+    ) -> Any:
         """Do one call and return its JSON; ``None`` for an empty answer."""
         content = self.call(method, path, query=query, body=body).content
         return json.loads(content) if content.strip() else None
@@ -267,7 +276,9 @@ class Transport:
 
     def hijack(self, path: str, *, query: Mapping[str, object] | None = None, body: object = None) -> Wire:
         """Post a request whose connection becomes a raw stream of bytes."""
-        wire, _ = self.open("POST", path, query=query, body=body, headers={"Connection": "Upgrade", "Upgrade": "tcp"})
+        wire, _ = self.open(
+            "POST", path, query=query, body=body, headers={"Connection": "Upgrade", "Upgrade": "tcp"}
+        )
         return wire
 
     def registry_header(self, reference: str) -> dict[str, str]:
@@ -335,7 +346,7 @@ def explain(content: bytes, otherwise: str) -> str:
 def probe_version(endpoint: Endpoint, timeout_s: float = 10.0) -> Mapping[str, Any]:
     """Ask an engine for its version document, on a connection of its own. Raises :class:`EngineError`."""
     with engine_errors(endpoint.url):
-        client = EngineClient(endpoint, "1.24")
+        client = EngineClient(endpoint, docker.constants.MINIMUM_DOCKER_API_VERSION)
         try:
             wire = client.open_wire()
             try:

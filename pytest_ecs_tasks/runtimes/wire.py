@@ -25,7 +25,7 @@ def _real_socket_class() -> type[socket.socket]:
     return socket.socket
 
 
-class EngineSocket(_real_socket_class()):  # type: ignore[misc]  # the base is found, so that pytest-socket's guard is not it
+class EngineSocket(_real_socket_class()):
     """A socket that pytest-socket and its like do not reach: neither the class nor ``connect`` can be swapped under it."""
 
     connect = socket.SocketType.connect  # type: ignore[assignment]  # the C method itself, which nobody can replace
@@ -162,7 +162,9 @@ class Wire:
         self.push_back(rest)
         status_line, *lines = head.decode("latin-1").split("\r\n")
         pairs = (line.partition(":") for line in lines)
-        return Head(int(status_line.split()[1]), {name.strip().lower(): value.strip() for name, _, value in pairs})
+        return Head(
+            int(status_line.split()[1]), {name.strip().lower(): value.strip() for name, _, value in pairs}
+        )
 
     def body(self, head: Head) -> Iterator[bytes]:
         """Yield the pieces of a body as they come. A body in chunks that ends without its last chunk raises EngineError."""

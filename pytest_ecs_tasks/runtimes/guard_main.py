@@ -1,0 +1,152 @@
+"""The guard's program: ``python -I -S guard_main.py URL LABEL PARENT [--service PID] [--tls CA CERT KEY]``.
+
+Its standard input is a pipe from the pytest process. A byte means that all is swept; the end of the file, or of the process,
+means that pytest is gone: then everything with the label is removed. Standard library only, nothing of the plugin is imported.
+"""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import select
+import signal
+import socket
+import ssl
+import sys
+import threading
+import time
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+KEEP_LABEL = "pytest-ecs-tasks.keep"
+TIME_LIMIT_S = 60.0
+CALL_TIMEOUT_S = 30.0
+PAUSE_S = 0.25
+EMPTY_LISTS = 2  # a container that was being created when the process died shows up late
+API = "/v1.41"
+
+
+class Engine:
+    """The few calls that the removal needs."""
+
+    def __init__(self, url: str, certificates: tuple[str, str, str] | None) -> None:
+        self._url = urlsplit(url)
+        self._certificates = certificates
+
+    def _connect(self) -> http.client.HTTPConnection:
+        if self._url.scheme in ("unix", "http+unix"):
+            connection = http.client.HTTPConnection("localhost", timeout=CALL_TIMEOUT_S)
+            connection.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+            connection.sock.settimeout(CALL_TIMEOUT_S)
+            connection.sock.connect("/" + (self._url.netloc + self._url.path).lstrip("/"))
+            return connection
+        host, port = self._url.hostname or "localhost", self._url.port
+        if self._certificates is None:
+            return http.client.HTTPConnection(host, port or 2375, timeout=CALL_TIMEOUT_S)
+        authority, certificate, key = self._certificates
+        context = ssl.create_default_context(cafile=authority or None)
+        if not authority:
+            context.check_hostname = False
+            context.verify_mode = ssl.CERT_NONE
+        if certificate:
+            context.load_cert_chain(certificate, key)
+        return http.client.HTTPSConnection(host, port or 2376, timeout=CALL_TIMEOUT_S, context=context)
+
+    def call(self, method: str, path: str) -> Any:
+        """Do one call; ``None`` for an empty answer. Raises OSError when there is none, or a refusal but for 404."""
+        connection = self._connect()
+        try:
+            connection.request(method, API + path)
+            response = connection.getresponse()
+            content = response.read()
+        except http.client.HTTPException as error:
+            raise OSError(str(error)) from error
+        finally:
+            connection.close()
+        if response.status >= 400 and response.status != 404:
+            raise OSError(f"{response.status} {content!r}")
+        return json.loads(content) if content.strip() and response.status == 200 else None
+
+    def find(self, kind: str, label: str) -> list[str]:
+        """List the paths of what bears the label and is not kept."""
+        filters = quote(json.dumps({"label": [label]}))
+        answer = self.call("GET", f"/{kind}{'/json' if kind == 'containers' else ''}?all=1&filters={filters}")
+        items = answer.get("Volumes") if isinstance(answer, dict) else answer
+        key = "Name" if kind == "volumes" else "Id"
+        return [
+            f"/{kind}/{quote(item[key], safe='')}"
+            for item in items or ()
+            if KEEP_LABEL not in (item.get("Labels") or {})
+        ]
+
+    def remove(self, paths: list[str]) -> None:
+        """Remove all of them at once. What cannot be removed yet (Podman: a sandbox before its members) is left."""
+        threads = [threading.Thread(target=self._remove, args=(path,)) for path in paths]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+
+    def _remove(self, path: str) -> None:
+        try:
+            self.call("DELETE", f"{path}?force=1&v=1" if path.startswith("/containers/") else path)
+        except OSError:
+            pass  # the next round lists it again
+
+
+def sweep(engine: Engine, label: str) -> None:
+    """Remove everything with the label, until two lists in a row are empty or the time is up."""
+    deadline = time.monotonic() + TIME_LIMIT_S
+    empty = 0
+    while empty < EMPTY_LISTS and time.monotonic() < deadline:
+        try:
+            found = engine.find("containers", label)
+            engine.remove(found)
+            if not found:
+                found = engine.find("networks", label) + engine.find("volumes", label)
+                engine.remove(found)
+        except (OSError, ValueError):
+            empty = 0
+            time.sleep(PAUSE_S)  # the engine is away: perhaps it comes back
+            continue
+        empty = 0 if found else empty + 1
+        if not found and empty < EMPTY_LISTS:
+            time.sleep(PAUSE_S)
+
+
+def wait_for_the_end(parent: int) -> bool:
+    """Block until the parent is gone or says that all is swept; tell whether there is something to do."""
+    watched = [0]
+    try:
+        # The pipe alone is not enough: a child that the tests forked holds its other end, too.
+        watched.append(os.pidfd_open(parent))
+    except (AttributeError, OSError):
+        pass  # no Linux, or gone already: then the pipe tells
+    if os.getppid() == parent:
+        select.select(watched, [], [])
+    readable, _, _ = select.select([0], [], [], 0)
+    return not (readable and os.read(0, 1))
+
+
+def main(arguments: list[str]) -> None:
+    """Wait, then remove."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
+    url, label, parent, *options = arguments
+    certificates = None
+    if "--tls" in options:
+        authority, certificate, key = options[options.index("--tls") + 1 :][:3]
+        certificates = (authority, certificate, key)
+    if wait_for_the_end(int(parent)):
+        sweep(Engine(url, certificates), label)
+        if "--service" in options:
+            # Pytest is gone, so nobody else will end the engine that it had started for itself.
+            try:
+                os.kill(int(options[options.index("--service") + 1]), signal.SIGTERM)
+            except ProcessLookupError:
+                pass
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,82 @@
+"""A Podman API service of our own, where the binary is and nobody has started one."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable
+
+from pytest_ecs_tasks.engine.ports import EngineError
+
+START_TIMEOUT_S = 20.0
+END_TIMEOUT_S = 10.0
+IDLE_LIFE_S = 600  # it ends by itself if even the guard is gone
+PAUSE_S = 0.05
+
+
+class PrivatePodman:
+    """A running ``podman system service`` that ends with this process.
+
+    It runs in a scratch folder: conmon drops a file ``oom`` into the working directory of the service.
+    """
+
+    def __init__(self, program: str) -> None:
+        """Start it; returns when its socket is there. Raises :class:`EngineError` with its own last words."""
+        self._owner = os.getpid()
+        self._folder = tempfile.mkdtemp(prefix="ecs-tasks-podman-")
+        socket_path = os.path.join(self._folder, "podman.sock")
+        self.url = f"unix://{socket_path}"
+        log_path = os.path.join(self._folder, "service.log")
+        with open(log_path, "wb") as log:
+            self._process = subprocess.Popen(
+                [program, "system", "service", f"--time={IDLE_LIFE_S}", self.url],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                cwd=self._folder,
+                start_new_session=True,
+            )
+        atexit.register(self.close)
+        if not _comes_true(lambda: os.path.exists(socket_path), self._process):
+            with open(log_path, encoding="utf-8", errors="replace") as log_text:
+                words = log_text.read().strip().splitlines()
+            self.close()
+            raise EngineError(
+                f"podman system service did not start: {words[-1] if words else 'it said nothing'}"
+            )
+
+    @property
+    def pid(self) -> int:
+        """The service's process."""
+        return self._process.pid
+
+    def close(self) -> None:
+        """End it. Safe to call twice, no-op in a fork."""
+        if os.getpid() != self._owner:
+            return
+        atexit.unregister(self.close)
+        if self._process.poll() is None:
+            self._process.terminate()
+            try:
+                self._process.wait(END_TIMEOUT_S)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+                self._process.wait()
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+
+def _comes_true(condition: Callable[[], bool], process: subprocess.Popen[bytes]) -> bool:
+    deadline = time.monotonic() + START_TIMEOUT_S
+    while not condition():
+        if time.monotonic() > deadline:
+            return False
+        try:
+            process.wait(PAUSE_S)
+        except subprocess.TimeoutExpired:
+            continue
+        return False
+    return True

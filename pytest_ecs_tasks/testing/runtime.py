@@ -1,0 +1,360 @@
+"""A container engine in memory, for tests that want no engine: scripted containers, failures on demand, time by the clock."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import signal as signals
+import threading
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+
+from pytest_ecs_tasks.core.spec import ContainerSpec, NetworkBinding
+from pytest_ecs_tasks.engine.ports import (
+    ContainerFacts,
+    ContainerNotFound,
+    EngineError,
+    EngineEvent,
+    ExecOutcome,
+    ImageFacts,
+    ImageNotFound,
+    NetworkFacts,
+)
+from pytest_ecs_tasks.testing.clock import FakeClock
+from pytest_ecs_tasks.testing.fake_containers import FakeAttachment, FakeContainer, FakeEvents, Output, Script
+
+KEEP_LABEL = "pytest-ecs-tasks.keep"
+FIRST_HOST_PORT = 49153
+
+
+class FakeRuntime:
+    """An engine that starts nothing. Images are there once they are scripted; ``registry`` names those that can be pulled.
+
+    Every method may be called from any thread. ``calls`` lists the calls in order: method and container, image or label.
+    """
+
+    url = "fake://"
+    version = "0"
+    architecture = "amd64"
+    rootless = False
+
+    def __init__(
+        self, clock: FakeClock | None = None, *, name: str = "docker", registry: Iterable[str] = ()
+    ) -> None:
+        self.name = name
+        self.clock = clock or FakeClock()
+        self.calls: list[tuple[str, str]] = []
+        self._registry = set(registry)
+        self._scripts: dict[str, Script] = {}
+        self._images: dict[str, ImageFacts] = {}
+        self._containers: dict[str, FakeContainer] = {}
+        self._networks: dict[str, tuple[NetworkFacts, Mapping[str, str]]] = {}
+        self._volumes: dict[str, Mapping[str, str]] = {}
+        self._events: list[FakeEvents] = []
+        self._failures: dict[str, list[EngineError]] = {}
+        self._numbers = itertools.count(1)
+        self._lock = threading.RLock()
+
+    def script(self, image: str, script: Script | None = None, **behaviour: object) -> ImageFacts:
+        """Make an image whose containers behave like this; the keywords are the fields of :class:`Script`, ``output`` also text."""
+        text = behaviour.get("output")
+        if isinstance(text, str):
+            behaviour["output"] = (("stdout", text.encode()),)
+        with self._lock:
+            self._scripts[image] = script or Script(**behaviour)  # type: ignore[arg-type]  # the dataclass checks the names
+            return self._add_image(image)
+
+    def fail(self, method: str, error: EngineError, *, times: int = 1) -> None:
+        """Let the next calls of ``method`` raise ``error`` instead."""
+        with self._lock:
+            self._failures.setdefault(method, []).extend([error] * times)
+
+    def write(self, container_id: str, data: bytes, stream: str = "stdout") -> None:
+        """Let a running container write something."""
+        for attachment in self._container(container_id).attachments:
+            attachment.feed(stream, data)
+
+    def exit(self, container_id: str, exit_code: int) -> None:
+        """Let a running container end by itself."""
+        self._end(container_id, exit_code, None)
+
+    def cut_events(self, reason: str = "connection reset") -> None:
+        """Break every events stream."""
+        with self._lock:
+            streams, self._events = self._events, []
+        for stream in streams:
+            stream.cut(reason)
+
+    def find_image(self, reference: str) -> ImageFacts | None:
+        self._called("find_image", reference)
+        with self._lock:
+            by_id = {facts.image_id: facts for facts in self._images.values()}
+            return self._images.get(reference) or by_id.get(reference)
+
+    def pull_image(self, reference: str) -> None:
+        self._called("pull_image", reference)
+        if reference not in self._registry:
+            raise EngineError(f"manifest for {reference} not found: manifest unknown", status=404)
+        with self._lock:
+            self._add_image(reference)
+
+    def load_image(self, archive: bytes) -> None:
+        self._called("load_image", f"{len(archive)} bytes")
+        with self._lock:
+            self._add_image(f"loaded-{hashlib.sha256(archive).hexdigest()[:12]}")
+
+    def list_image_names(self) -> tuple[str, ...]:
+        self._called("list_image_names", "")
+        with self._lock:
+            return tuple(sorted(self._images))
+
+    def create_network(self, name: str, labels: Mapping[str, str]) -> NetworkFacts:
+        self._called("create_network", name)
+        with self._lock:
+            number = next(self._numbers)
+            facts = NetworkFacts(
+                _identifier(number), name, f"10.{number % 250}.0.1", f"10.{number % 250}.0.0/16"
+            )
+            self._networks[facts.network_id] = (facts, dict(labels))
+            return facts
+
+    def remove_network(self, network_id: str) -> None:
+        self._called("remove_network", network_id)
+        with self._lock:
+            if any(item.running and item.spec.network == network_id for item in self._containers.values()):
+                raise EngineError(f"network {network_id} has active endpoints", status=403)
+            self._networks.pop(network_id, None)
+
+    def create_volume(
+        self, name: str, labels: Mapping[str, str], driver: str | None, driver_options: Mapping[str, str]
+    ) -> None:
+        self._called("create_volume", name)
+        with self._lock:
+            self._volumes[name] = dict(labels)
+
+    def remove_volume(self, name: str) -> None:
+        self._called("remove_volume", name)
+        with self._lock:
+            self._volumes.pop(name, None)
+
+    def create_container(self, spec: ContainerSpec) -> str:
+        self._called("create_container", spec.name)
+        with self._lock:
+            reference, image = next(
+                ((name, facts) for name, facts in self._images.items() if facts.image_id == spec.image_id),
+                ("", None),
+            )
+            if image is None:
+                raise ImageNotFound(f"No such image: {spec.image_id}", status=404)
+            if any(item.spec.name == spec.name for item in self._containers.values()):
+                raise EngineError(f"Conflict. The container name {spec.name!r} is already in use", status=409)
+            self._check_network(spec.network)
+            number = next(self._numbers)
+            container = FakeContainer(
+                _identifier(number),
+                spec,
+                self._scripts.get(reference, Script()),
+                stop_signal=image.stop_signal,
+            )
+            container.address = f"10.{number % 250}.0.2" if spec.network in self._networks else None
+            container.bindings = tuple(
+                NetworkBinding(
+                    port.host_ip,
+                    port.container_port,
+                    port.host_port or FIRST_HOST_PORT + number,
+                    port.protocol,
+                )
+                for port in spec.published_ports
+            )
+            self._containers[container.container_id] = container
+            return container.container_id
+
+    def attach(self, container_id: str, *, stdin: bool = False, tty: bool = False) -> FakeAttachment:
+        self._called("attach", container_id)
+        attachment = FakeAttachment()
+        with self._lock:
+            self._container(container_id).attachments.append(attachment)
+        return attachment
+
+    def start_container(self, container_id: str) -> None:
+        self._called("start_container", container_id)
+        with self._lock:
+            container = self._container(container_id)
+            script = container.script
+            if script.start_error:
+                container.error = script.start_error
+                raise EngineError(script.start_error, status=400)
+            container.running, container.started_at, container.exit_code = True, self.clock.wall(), None
+            container.life += 1
+            life = container.life
+        self._tell(EngineEvent("start", container_id), container)
+        for stream, data in script.output:
+            self.write(container_id, data, stream)
+        if script.exits is None:
+            return
+        exit_code = script.exits
+        if script.after > 0:
+            self.clock.call_later(script.after, lambda: self._end(container_id, exit_code, life))
+        else:
+            self._end(container_id, exit_code, life)
+
+    def inspect_container(self, container_id: str) -> ContainerFacts:
+        self._called("inspect_container", container_id)
+        with self._lock:
+            return self._container(container_id).facts()
+
+    def kill_container(self, container_id: str, signal: str) -> None:
+        self._called("kill_container", container_id)
+        with self._lock:
+            container = self._containers.get(container_id)
+        if container is None or not container.running:
+            return
+        name = signal if signal.startswith("SIG") else f"SIG{signal}"
+        exit_code = 128 + signals.Signals[name].value
+        ending = container.script.on_signal.get(name, exit_code) if name != "SIGKILL" else exit_code
+        if ending is not None:
+            self._end(container_id, ending, None)
+
+    def pause_container(self, container_id: str) -> None:
+        self._called("pause_container", container_id)
+        self._container(container_id)
+
+    def unpause_container(self, container_id: str) -> None:
+        self._called("unpause_container", container_id)
+        self._container(container_id)
+
+    def remove_container(self, container_id: str) -> None:
+        self._called("remove_container", container_id)
+        self._end(container_id, 137, None)
+        with self._lock:
+            container = self._containers.pop(container_id, None)
+        if container is not None:
+            for attachment in container.attachments:
+                attachment.close()
+            self._tell(EngineEvent("remove", container_id), container)
+
+    def execute(
+        self,
+        container_id: str,
+        command: Sequence[str],
+        *,
+        timeout_s: float,
+        environment: Mapping[str, str] | None = None,
+        user: str | None = None,
+    ) -> ExecOutcome:
+        self._called("execute", container_id)
+        with self._lock:
+            container = self._container(container_id)
+            if not container.running:
+                raise EngineError(f"Container {container_id} is not running", status=409)
+            return container.script.executes.get(tuple(command), ExecOutcome(127, b"", b"not found\n"))
+
+    def events(self, label: str) -> FakeEvents:
+        self._called("events", label)
+        stream = FakeEvents(*label.split("=", 1))
+        with self._lock:
+            self._events.append(stream)
+        return stream
+
+    def list_containers(self, label: str) -> tuple[ContainerFacts, ...]:
+        self._called("list_containers", label)
+        with self._lock:
+            found = [item for item in self._containers.values() if _bears(item.spec.labels, label)]
+            return tuple(item.facts() for item in found)
+
+    def list_labels(self, label: str) -> tuple[Mapping[str, str], ...]:
+        """Return all labels of everything that bears the label ``label``, whatever its value."""
+        self._called("list_labels", label)
+        with self._lock:
+            everything = [item.spec.labels for item in self._containers.values()]
+            everything += [labels for _, labels in self._networks.values()]
+            everything += list(self._volumes.values())
+            return tuple(labels for labels in everything if _bears(labels, label))
+
+    def sweep(self, label: str, *, kept: bool = False) -> int:
+        self._called("sweep", label)
+
+        def is_meant(labels: Mapping[str, str]) -> bool:
+            return _bears(labels, label) and (kept or KEEP_LABEL not in labels)
+
+        with self._lock:
+            containers = [name for name, item in self._containers.items() if is_meant(item.spec.labels)]
+            networks = [name for name, (_, labels) in self._networks.items() if is_meant(labels)]
+            volumes = [name for name, labels in self._volumes.items() if is_meant(labels)]
+        for container in containers:
+            self.remove_container(container)
+        for volume in volumes:
+            self.remove_volume(volume)
+        for network in networks:
+            self.remove_network(network)
+        return len(containers) + len(volumes) + len(networks)
+
+    def close(self) -> None:
+        """End what is still read, so that no thread of a test waits for ever."""
+        with self._lock:
+            streams: list[FakeEvents | FakeAttachment] = [*self._events]
+            streams += [attachment for item in self._containers.values() for attachment in item.attachments]
+        for stream in streams:
+            stream.close()
+
+    def _called(self, method: str, subject: str) -> None:
+        with self._lock:
+            self.calls.append((method, subject))
+            failures = self._failures.get(method)
+            if failures:
+                raise failures.pop(0)
+
+    def _container(self, container_id: str) -> FakeContainer:
+        with self._lock:
+            container = self._containers.get(container_id)
+        if container is None:
+            raise ContainerNotFound(f"No such container: {container_id}", status=404)
+        return container
+
+    def _check_network(self, network: str) -> None:
+        kind, _, owner = network.partition(":")
+        if kind == "container":
+            self._container(owner)
+        elif network not in self._networks and network not in ("none", "host", "bridge", "default"):
+            raise EngineError(f"network {network} not found", status=404)
+
+    def _add_image(self, reference: str) -> ImageFacts:
+        digest = hashlib.sha256(reference.encode()).hexdigest()
+        facts = ImageFacts(f"sha256:{digest}")
+        if reference in self._registry:
+            facts = replace(facts, digest=f"sha256:{digest[::-1]}")
+        self._images[reference] = facts
+        return facts
+
+    def _end(self, container_id: str, exit_code: int, life: int | None) -> None:
+        """Let a container end, once; ``life`` keeps an exit that was due for an earlier start from ending a later one."""
+        with self._lock:
+            container = self._containers.get(container_id)
+            if container is None or not container.running or life not in (None, container.life):
+                return
+            container.running, container.exit_code, container.finished_at = (
+                False,
+                exit_code,
+                self.clock.wall(),
+            )
+            attachments, container.attachments = container.attachments, []
+        for attachment in attachments:
+            attachment.close()
+        if container.script.out_of_memory:
+            self._tell(EngineEvent("oom", container_id), container)
+        self._tell(EngineEvent("die", container_id, exit_code), container)
+
+    def _tell(self, event: EngineEvent, container: FakeContainer) -> None:
+        with self._lock:
+            streams = list(self._events)
+        for stream in streams:
+            stream.feed(event, container.spec.labels)
+
+
+def _bears(labels: Mapping[str, str], label: str) -> bool:
+    key, equals, value = label.partition("=")
+    return key in labels and (not equals or labels[key] == value)
+
+
+def _identifier(number: int) -> str:
+    return f"{number:064x}"
