@@ -1,4 +1,4 @@
-"""A field of a JSON secret as the ECS agent renders it: Go's ``encoding/json`` into a map, then ``fmt.Sprintf("%v")``.
+"""A field of a JSON secret, rendered as the ECS agent does: decoded and printed with ``%v`` by Go.
 
 Source: amazon-ecs-agent, agent/asm/asm.go, GetSecretFromASMWithInput. Checked against Go 1.19.
 """
@@ -73,7 +73,7 @@ def render(value: Any) -> str:
 
 
 def render_number(number: float) -> str:
-    """Render as Go's ``%v``: shortest digits, with an exponent if that is below -4 or above 5: ``1e+06``, ``5432``.
+    """Render as Go's ``%v``: shortest digits, with an exponent if that is below -4 or above 5 (``1e+06``).
 
     Source: golang/go, strconv/ftoa.go, formatDigits.
     """

@@ -23,7 +23,7 @@ TEST_SECRET_ACCESS_KEY = "testing"
 
 
 class AwsFactory:
-    """Makes AWSs for one run: each a pristine moto child, or all of them the endpoint of ``--ecs-aws=URL``."""
+    """Makes AWSs for one run: each a moto child of its own, or all the endpoint of ``--ecs-aws=URL``."""
 
     def __init__(
         self, *, url: str | None = None, region: str = DEFAULT_REGION, account_id: str = DEFAULT_ACCOUNT_ID
@@ -41,10 +41,11 @@ class AwsFactory:
             self.moto_parent().start()
 
     def warm(self) -> None:
-        """Load what the first client needs (boto3, service descriptions): 0.3 s of work, for a thread of the caller's."""
-        session = self.models().make_botocore_session()
-        for service in ("logs", "secretsmanager", "ssm"):
-            session.get_service_model(service)
+        """Load what the first use needs, boto3 among it; 0.15 s of work for a thread of the caller's.
+
+        Raises :class:`EcsTaskError` when AWS has no such region.
+        """
+        self.models().check_region(self._region)
 
     def new(self) -> Aws:
         """Make an AWS; it costs nothing until it is used."""
@@ -94,8 +95,9 @@ class AwsFactory:
 class Aws:
     """One AWS of its own, empty when it is first used; shared by every fixture and test of its scope.
 
-    It is spawned by the first use of its endpoint. Clients talk to it and to nothing else: the environment, the profile, a
-    proxy or a ``mock_aws`` of the test process don't matter to them. Every method may be called from any thread.
+    It is spawned by the first use of its endpoint. Clients talk to it and to nothing else: the environment,
+    the profile, a proxy or a ``mock_aws`` of the test process don't matter to them. Every method may be
+    called from any thread.
     """
 
     def __init__(self, factory: AwsFactory) -> None:
@@ -167,12 +169,12 @@ class Aws:
         }
 
     def find_conflicts(self, environ: Mapping[str, str]) -> tuple[str, ...]:
-        """Name the variables in ``environ`` that would turn an SDK away from here (``AWS_PROFILE``, ``AWS_ENDPOINT_URL_S3`` …)."""
+        """Name the variables that would turn an SDK away from here: ``AWS_PROFILE`` and the like."""
         ours = self.env
         return tuple(name for name in environ if name.startswith("AWS_") and name not in ours)
 
     def events(self, detail_type: str | None = None) -> list[dict[str, Any]]:
-        """Return the ECS events so far, in order, as EventBridge delivers them; of one ``detail-type`` if given."""
+        """Return the ECS events so far (of one ``detail-type``) in order, as EventBridge delivers them."""
         with self._lock:
             return [
                 copy.deepcopy(event)
@@ -194,7 +196,8 @@ class Aws:
                 response.read()
         except OSError as error:
             raise EcsTaskError(
-                f"{self.endpoint_url} could not be reset: {error}. Only moto can; an AWS given with --ecs-aws=URL must be moto too"
+                f"{self.endpoint_url} could not be reset: {error}. "
+                "Only moto can be; an AWS given with --ecs-aws=URL must be moto too"
             ) from error
         with self._lock:
             self._events.clear()

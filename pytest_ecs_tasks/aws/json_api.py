@@ -1,7 +1,8 @@
 """Calls of AWS's JSON protocol, made by the engine for itself: secrets, parameters, log events.
 
-Not boto3: its debug log holds bodies, secrets among them, and would end in a report under ``log_level=DEBUG``; tests replace
-its methods; and it takes twice the time for a batch of log events. Tests get boto3 clients (``Aws.client``).
+Not boto3: its debug log holds bodies, secrets among them, and would end in a report under
+``log_level=DEBUG``; tests replace its methods; and it takes twice the time for a batch of log events. Tests
+get boto3 clients (``Aws.client``).
 """
 
 from __future__ import annotations
@@ -28,7 +29,10 @@ class AwsCallError(Exception):
 
 
 class JsonApi:
-    """One endpoint. ``find_region_problem`` says what is wrong with a region's name, for no such host would answer."""
+    """One endpoint.
+
+    ``find_region_problem`` says what is wrong with a region's name, for no such host would answer.
+    """
 
     def __init__(
         self, endpoint_url: Callable[[], str], find_region_problem: Callable[[str], str | None]

@@ -1,4 +1,7 @@
-"""awslogs: container output into CloudWatch log streams. Never drops a line, whatever the driver's ``mode`` says."""
+"""awslogs: container output into CloudWatch log streams.
+
+Never drops a line, whatever the driver's ``mode`` says.
+"""
 
 from __future__ import annotations
 
@@ -34,8 +37,8 @@ class LogEvent:
 class LogWriter:
     """The one thread that sends the lines of every stream of an AWS, stream by stream in order.
 
-    Lines wait in memory without limit until they are sent: a reader of a container's output must never wait. (moto keeps
-    all that it gets in memory, too.)
+    Lines wait in memory without limit until they are sent: a reader of a container's output must never wait.
+    (moto keeps all that it gets in memory, too.)
     """
 
     def __init__(self, api: JsonApi) -> None:
@@ -111,7 +114,10 @@ class LogWriter:
         return self._is_closing or self._is_hurried or any(stream.is_closing for stream in self._streams)
 
     def _send(self, stream: LogStream, lines: deque[tuple[bytes, float]]) -> None:
-        """Send lines, batch by batch. A failure of any kind ends the stream's delivery, and ``close`` tells it."""
+        """Send lines, batch by batch.
+
+        A failure of any kind ends the stream's delivery, and ``close`` tells it.
+        """
         try:
             for batch in make_batches(lines, stream.last_timestamp_ms):
                 if stream.failure is not None:
@@ -153,19 +159,24 @@ class LogStream:
         self.failure: str | None = None
 
     def write(self, line: bytes, received_at: float) -> None:
-        """Take one line without its newline; an empty one is left out, for CloudWatch refuses it. Returns at once.
+        """Take one line without its newline and return at once.
 
-        What is not UTF-8 is replaced. Lines keep their order: none gets an earlier time than the one before it.
+        An empty one is left out, for CloudWatch refuses it. What is not UTF-8 is replaced. Lines keep their
+        order: none gets an earlier time than the one before it.
         """
         if line:
             self._writer.take(self, line, received_at)
 
     def close(self) -> None:
-        """Deliver what is left. Raises :class:`LogStreamError` when any line could not be delivered. Safe to call twice."""
+        """Deliver what is left.
+
+        Raises :class:`LogStreamError` when any line could not be delivered. Safe to call twice.
+        """
         self._writer.finish(self)
         if self.failure is not None:
             raise LogStreamError(
-                f"the output to log group {self.group!r}, stream {self.name!r}, is not complete: {self.failure}"
+                f"the output to log group {self.group!r}, stream {self.name!r}, "
+                f"is not complete: {self.failure}"
             )
 
     def take_lines(self) -> deque[tuple[bytes, float]]:
@@ -175,9 +186,10 @@ class LogStream:
 
 
 def make_batches(lines: deque[tuple[bytes, float]], not_before_ms: int = 0) -> Iterator[list[LogEvent]]:
-    """Take lines out of ``lines`` and yield batches that CloudWatch takes: not too many, too big, or too far apart in time.
+    """Take lines out of ``lines`` and yield batches that CloudWatch takes.
 
-    No event has an earlier time than the one before it, or than ``not_before_ms``.
+    That is: not too many events, not too many bytes, not too far apart in time. No event has an earlier time
+    than the one before it, or than ``not_before_ms``.
     """
     batch: list[LogEvent] = []
     size = 0

@@ -1,7 +1,8 @@
 """The moto parent process: imports moto once and forks a pristine AWS for each request.
 
-Run as a script by a fresh interpreter (``moto_server.MotoParent``), never imported by the plugin; so it imports nothing of ours.
-One JSON line in, one JSON line out: ``{"spawn": ACCOUNT}`` answers ``{"pid": …, "port": …}``; ``{"stop": PID}`` answers ``{}``.
+Run as a script by a fresh interpreter (``moto_server.MotoParent``), never imported by the plugin; so it
+imports nothing of ours. One JSON line in, one JSON line out: ``{"spawn": ACCOUNT}`` is answered by
+``{"pid": …, "port": …}``, ``{"stop": PID}`` by ``{}``.
 """
 
 from __future__ import annotations
@@ -102,7 +103,7 @@ class _Parent:
         try:
             os.environ["MOTO_ACCOUNT_ID"] = account_id
             os.close(self._alive_write)
-            os.close(0)
+            os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
             self._replies.close()
             threading.Thread(target=_end_with_parent, args=(self._alive_read,), daemon=True).start()
             _serve_aws(self._application, listener)
@@ -170,11 +171,13 @@ def _lines_while_alive(pytest_pid: int) -> Iterable[bytes]:
     Both are watched, as a process that the test forked may hold the pipe open for longer than pytest lives.
     """
     watched = [0]
-    if sys.platform == "linux":
+    if sys.platform == "linux" and hasattr(os, "pidfd_open"):
         try:
             watched.append(os.pidfd_open(pytest_pid))
-        except OSError:
+        except ProcessLookupError:
             return
+        except OSError:
+            pass  # an old kernel, or a sandbox that forbids it: end-of-file has to do
     while os.getppid() == pytest_pid:
         readable, _, _ = select.select(watched, [], [])
         if 0 not in readable:

@@ -35,8 +35,8 @@ class MotoChild:
 class MotoParent:
     """The process that forks an AWS when asked for one.
 
-    It ends, with its children, when :meth:`close` is called and when the pytest process ends in any way, SIGKILL included.
-    Every method may be called from any thread.
+    It ends, with its children, when :meth:`close` is called and when the pytest process ends in any way,
+    SIGKILL included. Every method may be called from any thread.
     """
 
     def __init__(self) -> None:
@@ -98,14 +98,15 @@ class MotoParent:
     def _start(self) -> None:
         if self._is_closed:
             raise EcsTaskError(
-                "the test's AWS (moto) was asked for after the end of the run; ask for it in a fixture or test"
+                "the test's AWS was asked for after the end of the run; ask for it in a fixture or test"
             )
         if self._process is not None:
             return
         self._log = tempfile.TemporaryFile(prefix="ecs-tasks-moto-")  # noqa: SIM115 - close() closes it
         bytecode = ["-B"] if sys.dont_write_bytecode else []
         self._process = subprocess.Popen(
-            # -I and -S: nothing of the user's comes before the standard library; the rest of the path is sent to it.
+            # -I and -S: nothing of the user's comes before the standard library; the rest of the path is sent
+            # to it.
             [sys.executable, "-I", "-S", *bytecode, str(_PROGRAM)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -113,7 +114,8 @@ class MotoParent:
             bufsize=0,
             env=_environment(),
             cwd="/",
-            # Signals to pytest's process group are not for it: it ends by end-of-file, after pytest's teardown.
+            # Signals to pytest's process group are not for it: it ends by end-of-file, after pytest's
+            # teardown.
             start_new_session=True,
         )
         self._send({"path": _search_path(), "pid": os.getpid()})
@@ -164,7 +166,7 @@ class MotoParent:
 
 
 def _environment() -> dict[str, str]:
-    """The environment of moto: none of the user's AWS, moto or Python settings, so that every AWS is the same."""
+    """The environment of moto, without the user's AWS, moto and Python settings: every AWS is the same."""
     kept = {
         name: value
         for name, value in os.environ.items()
@@ -172,7 +174,8 @@ def _environment() -> dict[str, str]:
     }
     return {
         **kept,
-        # moto takes the first label of a dotted host name for a bucket: host.containers.internal, aws.ecs.internal.
+        # moto takes the first label of a dotted host name for a bucket: host.containers.internal,
+        # aws.ecs.internal.
         "S3_IGNORE_SUBDOMAIN_BUCKETNAME": "true",
         "AWS_ACCESS_KEY_ID": "test",
         "AWS_SECRET_ACCESS_KEY": "test",
@@ -182,7 +185,7 @@ def _environment() -> dict[str, str]:
 
 
 def _search_path() -> list[str]:
-    """Where moto and what it needs is: the place of moto first, so that no test's own module hides one of its."""
+    """Where to import from: the place of moto first, so that no test's own module hides one of its."""
     found = importlib.util.find_spec("moto")
     first = [str(Path(found.origin).parent.parent)] if found is not None and found.origin is not None else []
     return [*first, *(os.path.abspath(entry) for entry in sys.path)]

@@ -30,8 +30,9 @@ class _Provision:
 class Provisions:
     """Creates secrets, parameters and log groups.
 
-    One that is named without a region (by name, not by ARN) exists in every region that the task turns out to use: a deployed
-    definition has its own region, and a marker that says ``ecs_secret("prod/db", …)`` means that one.
+    One that is named without a region (by name, not by ARN) exists in every region that the task turns out to
+    use: a deployed definition has its own region, and a marker that says ``ecs_secret("prod/db", …)`` means
+    that one.
     """
 
     def __init__(self, api: JsonApi, region: str) -> None:
@@ -98,9 +99,9 @@ class Provisions:
         self._provide(provision, region or arn_region)
 
     def ensure(self, region: str) -> None:
-        """Create, in a region not used so far, what was named without one; what exists there is left as it is.
+        """Create, in a region not used so far, what was named without one.
 
-        Raises :class:`AwsCallError`.
+        What exists there is left as it is. Raises :class:`AwsCallError`.
         """
         with self._lock:
             if region in self._regions:
@@ -158,5 +159,6 @@ def _encode_text(value: object) -> str:
     if isinstance(value, Mapping):
         return json.dumps(dict(value))
     raise EcsTaskError(
-        f"the value has to be a str, a dict (stored as JSON) or, for a secret, bytes; not {type(value).__name__}"
+        "the value has to be a str, a dict (stored as JSON) or, for a secret, bytes; "
+        f"not {type(value).__name__}"
     )

@@ -5,7 +5,10 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-_BAD_FORMAT = "an invalid ARN format for the AWS Secrets Manager secret was specified. Specify a valid ARN and try again."
+_BAD_FORMAT = (
+    "an invalid ARN format for the AWS Secrets Manager secret was specified. "
+    "Specify a valid ARN and try again."
+)
 _RANDOM_SUFFIX = re.compile(r"-[A-Za-z0-9]{6}$")
 _PARAMETER_NAME = re.compile(r"[A-Za-z0-9_.\-/,]{1,2048}")
 
@@ -26,7 +29,10 @@ class Arn:
 
 @dataclass(frozen=True, slots=True)
 class SecretReference:
-    """A secret of Secrets Manager. ``arn`` is without selectors; empty selectors are ``""``; ``region`` is the ARN's."""
+    """A secret of Secrets Manager.
+
+    ``arn`` is without selectors; empty selectors are ``""``; ``region`` is the ARN's.
+    """
 
     arn: str
     region: str
@@ -43,7 +49,10 @@ class SecretReference:
 
 @dataclass(frozen=True, slots=True)
 class ParameterReference:
-    """A parameter of SSM. ``names`` it may have, likeliest first: an ARN does not tell whether a slash leads the name."""
+    """A parameter of SSM.
+
+    ``names`` it may have, likeliest first: an ARN does not tell whether a slash leads the name.
+    """
 
     value_from: str
     region: str
@@ -76,7 +85,8 @@ def parse_value_from(
 ) -> SecretReference | ParameterReference | BadReference:
     """Tell what ``valueFrom`` refers to.
 
-    Source: amazon-ecs-agent, taskresource/asmsecret/asmsecret.go, getASMParametersFromInput: two or five parts, else refused.
+    Source: amazon-ecs-agent, taskresource/asmsecret/asmsecret.go, getASMParametersFromInput: two or five
+    parts, else refused.
     """
     arn = parse_arn(value_from)
     if arn is not None and arn.service == "secretsmanager":
@@ -103,7 +113,7 @@ def _check_parameter(reference: ParameterReference) -> ParameterReference | BadR
         return reference
     # A version or label (name:3) too is refused: aws/containers-roadmap#859.
     return BadReference(
-        "is invalid. The parameter name can be up to 2048 characters and include the following letters and symbols: "
-        "a-zA-Z0-9_.-/,",
+        "is invalid. The parameter name can be up to 2048 characters "
+        "and include the following letters and symbols: a-zA-Z0-9_.-/,",
         is_parameter=True,
     )

@@ -32,7 +32,7 @@ _Result = TypeVar("_Result")
 
 @dataclass(frozen=True, slots=True)
 class _Failure:
-    """Why one secret could not be had, as an EC2 instance's agent and as Fargate's says it, and what to do about it."""
+    """Why one secret could not be had, in the EC2 agent's words and in Fargate's, and what to do about it."""
 
     ec2: str
     fargate: str
@@ -44,7 +44,7 @@ _Outcomes = dict[SecretReference | ParameterReference, _Outcome]
 
 
 class SecretResolver:
-    """Fetches what ``secrets`` of a task definition refers to, each secret once however many variables it fills."""
+    """Fetches what ``secrets`` of a task definition refers to, each once however many variables it fills."""
 
     def __init__(self, api: JsonApi, ensure_region: Callable[[str], None]) -> None:
         self._api = api
@@ -74,7 +74,10 @@ class SecretResolver:
         }
 
     def _ensure_regions(self, regions: Iterable[str]) -> None:
-        """See to it that what markers created is there; a region that AWS has not is reported by the call that needs it."""
+        """See to it that what markers created is there.
+
+        A region that AWS has not is reported by the call that needs it.
+        """
         try:
             for region in regions:
                 if self._api.has_region(region):
@@ -98,7 +101,10 @@ class SecretResolver:
         }
 
     def _list_secrets(self, region: str) -> dict[str, str] | AwsCallError:
-        """Return ARNs by name. Secrets marked for deletion are among them: AWS has its own error for those."""
+        """Return ARNs by name.
+
+        Secrets marked for deletion are among them: AWS has its own error for those.
+        """
         call = "secretsmanager:secretsmanager.ListSecrets"
         try:
             pages = self._api.pages(call, region, {"IncludePlannedDeletion": True, "MaxResults": 100})
@@ -128,7 +134,7 @@ class SecretResolver:
         return Sensitive(answer.get("SecretString") or "")  # a binary secret is an empty variable on ECS too
 
     def _find_secret(self, reference: SecretReference, listing: Mapping[str, str]) -> str | None:
-        """Find by ARN, as if its account were the test's; else by name, with and without the random suffix."""
+        """Find by ARN, as if its account were the test's; else by name, with and without the suffix."""
         arn = parse_arn(reference.arn)
         for candidate in listing.values():
             other = parse_arn(candidate)
@@ -211,7 +217,7 @@ _ARN_FORMS = (
 
 
 def _make_error(failed: Sequence[tuple[SecretRequest, _Failure]], *, fargate: bool) -> SecretsError:
-    """Word it as ECS does: Fargate reports the first failure, an EC2 instance's agent all of them, first letter upper-cased."""
+    """Word it as ECS does: Fargate reports the first failure, the EC2 agent all, first letter upper-cased."""
     failures = list(dict.fromkeys(failure for _, failure in failed))
     if fargate:
         message = failures[0].fargate
@@ -220,7 +226,8 @@ def _make_error(failed: Sequence[tuple[SecretRequest, _Failure]], *, fargate: bo
         message = " ".join(message.split())
         message = message[:1].upper() + message[1:]
     hints = [
-        f'container "{request.container}", secret "{request.name}" <- {request.value_from}\n{failure.hint}'.rstrip()
+        f'container "{request.container}", secret "{request.name}" <- {request.value_from}\n'
+        f"{failure.hint}".rstrip()
         for request, failure in failed
     ]
     return SecretsError(message, hint="\n".join(hints))
@@ -248,8 +255,8 @@ def _describe_call_error(reference: SecretReference, error: AwsCallError, hint: 
     told = f"secret {reference.arn}"
     if error.code == _NOT_FOUND.code:
         told = (
-            f"{error.code}: The task can't retrieve the secret with ARN '{reference.arn}' from AWS Secrets Manager. "
-            "Check whether the secret exists in the specified Region"
+            f"{error.code}: The task can't retrieve the secret with ARN '{reference.arn}' "
+            "from AWS Secrets Manager. Check whether the secret exists in the specified Region"
         )
     text = f"failed to fetch secret {reference.arn} from secrets manager: {error}"
     return _Failure(f"{told}: {error}", f"{_FARGATE} secret from asm: {_RETRIED}: {text}", hint)
@@ -274,7 +281,7 @@ def _describe_missing_parameters(
     error: AwsCallError | None,
     present: Sequence[str],
 ) -> _Failure:
-    """Word it for all that is missing in the region, as the agent does: the text is the same for each of them."""
+    """Word it as the agent does: for all that is missing in the region, the same text for each of them."""
     start = f"fetching secret data from SSM Parameter Store in {reference.region}:"
     if error is not None:
         return _Failure(f"{start} {error}", f"{_FARGATE} secrets from ssm: {_RETRIED}: {error}")

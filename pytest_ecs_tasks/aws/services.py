@@ -1,4 +1,4 @@
-"""The test's AWS as the engine uses it: :class:`~pytest_ecs_tasks.engine.ports.AwsServices` on an :class:`Aws`."""
+"""The test's AWS as the engine uses it: the port ``AwsServices`` on an :class:`Aws`."""
 
 from __future__ import annotations
 
@@ -16,7 +16,10 @@ _LOGS = "logs:Logs_20140328"
 
 
 class BotoServices:
-    """Secrets, logs and events of one AWS. Costs nothing until it is used; every method may be called from any thread."""
+    """Secrets, logs and events of one AWS.
+
+    Costs nothing until it is used; every method may be called from any thread.
+    """
 
     def __init__(self, aws: Aws) -> None:
         self._aws = aws
@@ -35,8 +38,8 @@ class BotoServices:
     ) -> Mapping[tuple[str, str], Sensitive]:
         """Fetch every secret as the agent does; keys are (container, variable).
 
-        Raises :class:`SecretsError`. On EC2 its message is the task's whole ``stoppedReason``; on Fargate the caller puts
-        ``ResourceInitializationError: `` before it.
+        Raises :class:`SecretsError`. On EC2 its message is the task's whole ``stoppedReason``; on Fargate the
+        caller puts ``ResourceInitializationError: `` before it.
         """
         return self._resolver.resolve(requests, region, fargate=fargate)
 
@@ -45,7 +48,8 @@ class BotoServices:
     ) -> tuple[LogSink, str | None]:
         """Make a log stream; a missing group is made too, and said so, unless ``strict``.
 
-        Raises :class:`LogStreamError` with the AWS error's text, ``ResourceNotFoundException: …`` for a group that is not there.
+        Raises :class:`LogStreamError` with the AWS error's text, ``ResourceNotFoundException: …`` for a group
+        that is not there.
         """
         try:
             if self._api.has_region(region):
@@ -92,15 +96,15 @@ class BotoServices:
     def create_secret(self, name_or_arn: str, value: object, *, region: str | None = None) -> None:
         """Create a secret or give it a new version: a ``dict`` is stored as JSON, ``bytes`` as binary.
 
-        Of an ARN, region and name count, not account and random suffix. One named without a region exists in every region
-        that a task uses. Raises :class:`EcsTaskError`.
+        Of an ARN, region and name count, not account and random suffix. One named without a region exists in
+        every region that a task uses. Raises :class:`EcsTaskError`.
         """
         self._provisions.create_secret(name_or_arn, value, region)
 
     def create_parameter(
         self, name_or_arn: str, value: object, *, secure: bool = True, region: str | None = None
     ) -> None:
-        """Create or overwrite an SSM parameter, a SecureString unless ``secure`` is false; regions as for a secret."""
+        """Create or overwrite an SSM parameter, a SecureString if ``secure``; regions as for a secret."""
         self._provisions.create_parameter(name_or_arn, value, secure=secure, region=region)
 
     def create_log_group(self, name_or_arn: str, *, region: str | None = None) -> None:
@@ -108,7 +112,7 @@ class BotoServices:
         self._provisions.create_log_group(name_or_arn, region)
 
     def role_credentials(self) -> dict[str, str]:
-        """Return test keys: they stand in for a task role's credentials, as long as there is no endpoint for them."""
+        """Return test keys: they stand in for a task role's until there is an endpoint for credentials."""
         return {"AWS_ACCESS_KEY_ID": TEST_ACCESS_KEY_ID, "AWS_SECRET_ACCESS_KEY": TEST_SECRET_ACCESS_KEY}
 
     def close(self) -> None:

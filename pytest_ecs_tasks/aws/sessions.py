@@ -36,13 +36,17 @@ class AwsSession(boto3.Session):
         self._models = models
 
     def client(self, service_name: str, *args: Any, **kwargs: Any) -> Any:
-        """Make a client, as :meth:`boto3.Session.client`; raises :class:`EcsTaskError` for a region that AWS has not."""
+        """Make a client, as :meth:`boto3.Session.client`.
+
+        Raises :class:`EcsTaskError` for a region that AWS has not.
+        """
         with self._models.lock:
             return super().client(service_name, *args, **self._completed(args, kwargs))  # type: ignore[call-overload]
 
     def resource(self, service_name: str, *args: Any, **kwargs: Any) -> Any:
         """Make a resource, as :meth:`boto3.Session.resource`."""
-        # boto3 makes the resource's client through self.client, so the lock must let the same thread in twice.
+        # boto3 makes the resource's client through self.client, so the lock must let the same thread in
+        # twice.
         with self._models.lock:
             return super().resource(service_name, *args, **self._completed(args, kwargs))  # type: ignore[call-overload]
 
@@ -55,7 +59,7 @@ class AwsSession(boto3.Session):
 
 
 class ServiceModels:
-    """botocore's descriptions of services, read from disk once and shared by every session (95 ms the first time, then 2)."""
+    """botocore's descriptions of services, read once and shared by every session: 95 ms at first, then 2."""
 
     def __init__(self) -> None:
         self.lock = threading.RLock()
@@ -75,7 +79,10 @@ class ServiceModels:
             return session
 
     def find_region_problem(self, region: str) -> str | None:
-        """Say what is wrong with a region's name; ``None`` when AWS has it. moto answers 500 to one that it has not."""
+        """Say what is wrong with a region's name; ``None`` when AWS has it.
+
+        moto answers 500 to one that it has not.
+        """
         with self.lock:
             if self._regions is None:
                 self._regions = _load_regions(self.make_botocore_session())
@@ -92,7 +99,8 @@ class ServiceModels:
 
 
 _OUR_CONFIG = Config(
-    # An empty mapping, not None: None would send requests for 127.0.0.1 to the proxy in the user's HTTP_PROXY.
+    # An empty mapping, not None: None would send requests for 127.0.0.1 to the proxy in the user's
+    # HTTP_PROXY.
     proxies={},
     retries={"mode": "standard", "total_max_attempts": 4},
     max_pool_connections=50,
@@ -101,7 +109,7 @@ _OUR_CONFIG = Config(
 
 
 def _make_settings(session: botocore.session.Session) -> ConfigValueStore:
-    """Every setting as given to the session, else botocore's default: no AWS_* variable and no file of the user's."""
+    """Make every setting a session's own or botocore's default: no AWS_* variable, no file of the user's."""
     chain = ConfigChainFactory(session, environ={})
     defaults = {name: setting[2] for name, setting in BOTOCORE_DEFAUT_SESSION_VARIABLES.items()}
     defaults.update(config_file=os.devnull, credentials_file=os.devnull)
@@ -114,7 +122,7 @@ def _make_settings(session: botocore.session.Session) -> ConfigValueStore:
 
 
 def _forget_mock_aws(session: botocore.session.Session) -> None:
-    """Take out the handler through which an imported moto answers every new client of this process under ``mock_aws``."""
+    """Take out the handler through which an imported moto answers clients of this process in ``mock_aws``."""
     for event_name, handler, *_ in BUILTIN_HANDLERS:
         if event_name == "before-send" and type(handler).__module__.split(".")[0] == "moto":
             session.unregister(event_name, handler)

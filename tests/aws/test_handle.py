@@ -99,7 +99,7 @@ def test_a_client_made_within_a_mock_aws_is_not_caught_by_it(aws: Aws) -> None:
 
 
 def test_an_unknown_region_is_an_error_that_names_the_nearest(aws: Aws) -> None:
-    with pytest.raises(EcsTaskError, match="AWS has no region 'us-esat-1'. Did you mean 'us-.*-1'?"):
+    with pytest.raises(EcsTaskError, match=r"AWS has no region 'us-esat-1'. Did you mean 'us-.*-1'?"):
         aws.client("s3", region_name="us-esat-1")
 
 
@@ -108,6 +108,8 @@ def test_an_unknown_default_region_is_an_error_at_first_use(factory: AwsFactory)
 
     with pytest.raises(EcsTaskError, match="AWS has no region 'mars'"):
         bad.new().client("s3")
+    with pytest.raises(EcsTaskError, match="AWS has no region 'mars'"):
+        bad.warm()
 
 
 def test_another_account_can_be_asked_for() -> None:

@@ -113,7 +113,7 @@ def test_a_group_that_a_marker_made_is_there_under_strict_in_the_definitions_reg
 
 def test_an_unknown_region_says_so(services: BotoServices) -> None:
     with pytest.raises(
-        LogStreamError, match="no such host .AWS has no region 'eu-wset-1'. Did you mean 'eu-west-1'"
+        LogStreamError, match=r"no such host .AWS has no region 'eu-wset-1'. Did you mean 'eu-west-1'"
     ):
         open_sink(services, region="eu-wset-1")
 
@@ -223,7 +223,7 @@ def test_an_aws_that_is_gone_is_an_error_of_close_and_does_not_block_it(factory:
 
     sink.write(b"lost", NOW)
 
-    with pytest.raises(LogStreamError, match="is not complete: .*this AWS is gone"):
+    with pytest.raises(LogStreamError, match=r"is not complete: .*this AWS is gone"):
         sink.close()
     services.close()
 

@@ -21,7 +21,8 @@ linux = pytest.mark.skipif(
     sys.platform != "linux", reason="looks at processes through Linux's pidfd and /proc"
 )
 
-# What a pytest process does with moto, as far as these tests are concerned. It tells three process ids and waits.
+# What a pytest process does with moto, as far as these tests are concerned. It tells three process ids and
+# waits.
 VICTIM = """
 import os, signal, sys
 sys.path.insert(0, sys.argv[1])

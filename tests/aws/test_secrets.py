@@ -184,16 +184,17 @@ def test_no_requests_need_no_aws(aws: Aws) -> None:
 
 def test_a_missing_secret_on_ec2(services: BotoServices) -> None:
     assert str(refusal(services, DEPLOYED, fargate=False)) == (
-        f"ResourceNotFoundException: The task can't retrieve the secret with ARN '{DEPLOYED}' from AWS Secrets Manager. "
-        "Check whether the secret exists in the specified Region: "
+        f"ResourceNotFoundException: The task can't retrieve the secret with ARN '{DEPLOYED}' "
+        "from AWS Secrets Manager. Check whether the secret exists in the specified Region: "
         "ResourceNotFoundException: Secrets Manager can't find the specified secret."
     )
 
 
 def test_a_missing_secret_on_fargate(services: BotoServices) -> None:
     assert str(refusal(services, f"{DEPLOYED}:k::", fargate=True)) == (
-        f"{PULL}unable to retrieve secret from asm: service call has been retried 1 time(s): failed to fetch secret "
-        f"{DEPLOYED} from secrets manager: ResourceNotFoundException: Secrets Manager can't find the specified secret."
+        f"{PULL}unable to retrieve secret from asm: service call has been retried 1 time(s): "
+        f"failed to fetch secret {DEPLOYED} from secrets manager: "
+        "ResourceNotFoundException: Secrets Manager can't find the specified secret."
     )
 
 
@@ -261,8 +262,9 @@ def test_a_deleted_secret_has_awss_own_error(services: BotoServices, aws: Aws) -
 @pytest.mark.parametrize("selectors", [":key", ":key:", ":key::::"])
 def test_an_arn_with_some_of_the_colons_is_refused(services: BotoServices, selectors: str) -> None:
     told = (
-        f"rying to retrieve secret with value {DEPLOYED}{selectors} resulted in error: an invalid ARN format for the AWS "
-        "Secrets Manager secret was specified. Specify a valid ARN and try again."
+        f"rying to retrieve secret with value {DEPLOYED}{selectors} resulted in error: "
+        "an invalid ARN format for the AWS Secrets Manager secret was specified. "
+        "Specify a valid ARN and try again."
     )
 
     assert str(refusal(services, DEPLOYED + selectors, fargate=False)) == f"T{told}"
