@@ -7,6 +7,7 @@ import json
 import socket
 from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -90,3 +91,16 @@ def probe(url: str) -> Engine | None:
     names = [str(component.get("Name", "")) for component in version.get("Components") or []]
     is_podman = any("podman" in name.lower() for name in names)
     return Engine("podman" if is_podman else "docker", str(version.get("Version", "?")), url)
+
+
+def is_deserted(socket_path: Path) -> bool:
+    """Tell whether a socket file is left over: connecting is refused, not merely slow or forbidden."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as attempt:
+        attempt.settimeout(PROBE_TIMEOUT_S)
+        try:
+            attempt.connect(str(socket_path))
+        except ConnectionRefusedError:
+            return True
+        except OSError:
+            return False
+    return False

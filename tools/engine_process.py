@@ -26,7 +26,6 @@ START_TIMEOUT_S = 60
 STOP_TIMEOUT_S = 30
 ASK_AGAIN_S = 0.05
 CAP_SYS_RESOURCE = 24
-RUN_LABEL = "pytest-ecs-tasks.run"
 
 
 class EngineFailed(Exception):
@@ -159,6 +158,8 @@ def _clear_stale_state(name: str, socket_path: Path, say: Say) -> None:
         _clear_pid_file(Path("/var/run/docker.pid"), "dockerd", say)
         _clear_pid_file(Path("/var/run/docker/containerd/containerd.pid"), "containerd", say)
     if socket_path.is_socket():
+        if not engine_api.is_deserted(socket_path):
+            raise EngineFailed(f"something listens at {socket_path}, but it does not answer as {name}; end it first")
         say(f"{name}: nobody listens at {socket_path}: removing the stale socket")
         socket_path.unlink()
 
@@ -276,6 +277,9 @@ def _start_time(pid: int) -> int | None:
 
 
 def _program_of(pid: int) -> str:
+    """Return a live process's program; "" for one that is gone, or a zombie that nobody has waited for."""
+    if _start_time(pid) is None:
+        return ""
     try:
         return Path(f"/proc/{pid}/comm").read_text().strip()
     except OSError:

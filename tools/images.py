@@ -98,7 +98,7 @@ def load(recipe: Recipe, archive: Archive, engine: engine_api.Engine) -> str:
         return "already there"
     began = time.monotonic()
     with archive.path.open("rb") as body:
-        answer = engine_api.call(engine.url, "POST", "/images/load?quiet=1", body, timeout_s=LOAD_TIMEOUT_S)
+        answer = engine_api.call(engine.url, "POST", _load_path(engine), body, timeout_s=LOAD_TIMEOUT_S)
     if _loaded_layers(recipe, engine) != archive.layers:
         raise engine_api.ApiError(f"{engine.name} did not take {archive.path}: {answer.decode(errors='replace')}")
     return f"loaded in {time.monotonic() - began:.1f} s"
@@ -126,6 +126,11 @@ def _loaded_layers(recipe: Recipe, engine: engine_api.Engine) -> tuple[str, ...]
         return ()
     # The layers, not the id: Docker's containerd store reports another id for the same image.
     return tuple(image["RootFS"]["Layers"])
+
+
+def _load_path(engine: engine_api.Engine) -> str:
+    # Podman's own API keeps the tag under localhost/; its Docker-compatible one may put it under docker.io/.
+    return "/v4.0.0/libpod/images/load" if engine.name == "podman" else "/images/load?quiet=1"
 
 
 def _member(tar: tarfile.TarFile, name: str) -> tarfile.ExFileObject:
