@@ -29,6 +29,7 @@ from pytest_ecs_tasks.runtimes.sandbox.sockets import (
     close_with_reset,
     make_loopback_listener,
     make_socket_pair,
+    take_over,
 )
 from pytest_ecs_tasks.runtimes.sandbox.stream import Stream
 
@@ -52,14 +53,14 @@ class _Connecting:
 
     target: str
     connected: Callable[[], None]
-    refused: Callable[[OSError], None]
+    refused: Callable[[Exception], None]
 
 
 class Link:
     """The host's end of one sandbox's link.
 
     ``connection`` is the hijacked socket of the engine's attach to the sandbox (stdin, stdout, stderr; no tty), made before
-    the sandbox's start; the link owns it. ``initial`` are bytes already read from it. ``multiplexed``: the engine frames
+    the sandbox's start; the link takes it over, so that no other holder of the object can close it. ``initial`` are bytes already read from it. ``multiplexed``: the engine frames
     what the sandbox writes, as Docker and Podman do. ``services``: for each service's number, how to connect to it; called on
     a thread of its own for every connection from the namespace, which is reset when there is no such service or it raises.
 
@@ -76,7 +77,7 @@ class Link:
     ) -> None:
         self.error: Exception | None = None
         self.service_error: Exception | None = None
-        self._connection = connection
+        self._connection = take_over(connection)
         self._services = dict(services)
         self._engine_reader = EngineReader() if multiplexed else None
         self._reader = FrameReader()
@@ -93,7 +94,7 @@ class Link:
         self._lock = threading.Lock()
         self._addresses: dict[int, tuple[str, int]] = {}
         self._listeners: list[socket.socket] = []
-        connection.setblocking(False)
+        self._connection.setblocking(False)
         self._loop = SHARED_LOOP.enter()
         self._loop.post(self, partial(self._start, initial))
 
@@ -334,7 +335,7 @@ class Link:
         def connected() -> None:
             self._streams[number].attach(client)
 
-        def refused(_: OSError) -> None:
+        def refused(_: Exception) -> None:
             close_with_reset(client)
 
         number = self._ask("0.0.0.0", port, _Connecting(f"port {port} of the task", connected, refused))
@@ -374,7 +375,7 @@ class Link:
         while self._held and len(self._output) <= _OUTPUT_LOW:
             self._held.popleft().resume()
 
-    def _closed_error(self) -> Exception:
+    def _closed_error(self) -> LinkError:
         if self.error is not None:
             return LinkError(str(self.error))
         return LinkError("the sandbox's link is closed")
@@ -387,9 +388,8 @@ class Link:
             connection.close()
         for stream in tuple(self._streams.values()):
             stream.abort()
-        error = ConnectionResetError(str(self._closed_error()))
         for asked in tuple(self._connecting.values()):
-            asked.refused(error)
+            asked.refused(self._closed_error())
         self._connecting.clear()
         self._held.clear()
         self._output.clear()

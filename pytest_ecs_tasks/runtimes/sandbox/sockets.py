@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import _socket
 import socket
+import ssl
 import struct
 
 # The class itself, even when this module is imported while a subclass stands in its place.
@@ -20,6 +21,17 @@ def make_socket_pair() -> tuple[socket.socket, socket.socket]:
     """Make two sockets that are connected to each other."""
     first, second = _socket.socketpair()
     return Socket(fileno=first.detach()), Socket(fileno=second.detach())
+
+
+def take_over(connection: socket.socket) -> socket.socket:
+    """Return a socket in the place of ``connection``, whose object becomes closed.
+
+    An HTTP response shares its connection's socket and closes it when it is collected, or keeps it from being closed. TLS
+    cannot be moved to another object, and is returned as it is.
+    """
+    if isinstance(connection, ssl.SSLSocket):
+        return connection
+    return Socket(connection.family, connection.type, connection.proto, fileno=connection.detach())
 
 
 def make_loopback_listener() -> socket.socket:
