@@ -106,6 +106,8 @@ class Aws:
         self._child: MotoChild | None = None
         self._session: AwsSession | None = None
         self._events: list[dict[str, Any]] = []
+        # A lock of its own: an event must not wait for an AWS that another thread is starting.
+        self._events_lock = threading.Lock()
         self._is_closed = False
 
     @property
@@ -175,7 +177,7 @@ class Aws:
 
     def events(self, detail_type: str | None = None) -> list[dict[str, Any]]:
         """Return the ECS events so far (of one ``detail-type``) in order, as EventBridge delivers them."""
-        with self._lock:
+        with self._events_lock:
             return [
                 copy.deepcopy(event)
                 for event in self._events
@@ -184,7 +186,7 @@ class Aws:
 
     def record_event(self, event: Mapping[str, object]) -> None:
         """Take an ECS event in EventBridge's form."""
-        with self._lock:
+        with self._events_lock:
             self._events.append(copy.deepcopy(dict(event)))
 
     def reset(self) -> None:
@@ -199,7 +201,7 @@ class Aws:
                 f"{self.endpoint_url} could not be reset: {error}. "
                 "Only moto can be; an AWS given with --ecs-aws=URL must be moto too"
             ) from error
-        with self._lock:
+        with self._events_lock:
             self._events.clear()
 
     @property
@@ -212,7 +214,6 @@ class Aws:
         with self._lock:
             self._is_closed = True
             child, self._child = self._child, None
-            self._events.clear()
         if child is not None:
             child.stop()
 

@@ -2,7 +2,7 @@
 
 Run as a script by a fresh interpreter (``moto_server.MotoParent``), never imported by the plugin; so it
 imports nothing of ours. One JSON line in, one JSON line out: ``{"spawn": ACCOUNT}`` is answered by
-``{"pid": …, "port": …}``, ``{"stop": PID}`` by ``{}``.
+``{"pid": …, "port": …}``, ``{"stop": PID}`` by ``{}``, and all of them bear a ``number``.
 """
 
 from __future__ import annotations
@@ -58,7 +58,6 @@ def main() -> None:
     gc.freeze()
     if threading.active_count() != 1:
         raise RuntimeError(f"moto started threads, so forking it is not safe: {threading.enumerate()}")
-    _reply(replies, {"ready": True})
     _Parent(application, replies, start["pid"]).serve()
 
 
@@ -77,11 +76,13 @@ class _Parent:
         try:
             for line in _lines_while_alive(self._pytest_pid):
                 request = json.loads(line)
+                answer = {"number": request["number"]}
                 if "spawn" in request:
-                    _reply(self._replies, self._spawn(request["spawn"]))
+                    answer.update(self._spawn(request["spawn"]))
                 else:
                     self._stop(request["stop"])
-                    _reply(self._replies, {})
+                self._replies.write(json.dumps(answer) + "\n")
+                self._replies.flush()
         finally:
             for pid in tuple(self._children):
                 self._stop(pid)
@@ -132,7 +133,7 @@ def _serve_aws(application: _Application, listener: socket.socket) -> None:
     server = make_server(
         "127.0.0.1", 0, application, threaded=True, request_handler=Handler, fd=listener.fileno()
     )
-    server.serve_forever()
+    server.serve_forever(poll_interval=3600)  # only how often it would look whether to shut down
 
 
 def _make_application() -> _Application:
@@ -197,11 +198,6 @@ def _read_line(descriptor: int) -> bytes:
             return b""
         line += byte
     return line
-
-
-def _reply(replies: Any, answer: dict[str, Any]) -> None:
-    replies.write(json.dumps(answer) + "\n")
-    replies.flush()
 
 
 def _end_with_parent(alive_read: int) -> NoReturn:

@@ -45,6 +45,8 @@ class MotoParent:
         self._log: IO[bytes] | None = None
         self._is_ready = False
         self._is_closed = False
+        self._request_number = 0
+        self._received = b""
 
     @property
     def process_id(self) -> int | None:
@@ -63,50 +65,36 @@ class MotoParent:
         """
         with self._lock:
             self._start()
-            if not self._is_ready:
-                self._receive()
-                self._is_ready = True
-            self._send({"spawn": account_id})
-            answer = self._receive()
+            answer = self._ask({"spawn": account_id})
+            self._is_ready = True
         return MotoChild(self, answer["pid"], answer["port"])
 
     def stop_child(self, process_id: int) -> None:
         """End one child; does nothing when everything has ended already."""
         with self._lock:
-            if self._process is None or self._process.poll() is not None:
-                return
-            self._send({"stop": process_id})
-            self._receive()
+            if self._process is not None and self._process.poll() is None:
+                self._ask({"stop": process_id})
 
     def close(self) -> None:
         """End the process and its children; returns when they are gone. Safe to call twice."""
         with self._lock:
             self._is_closed = True
-            process, self._process = self._process, None
-            log, self._log = self._log, None
-        if process is not None:
-            assert process.stdin is not None and process.stdout is not None
-            process.stdin.close()
-            if not self._is_ready:
-                # It would finish importing moto before it looked at its standard input.
-                process.kill()
-            process.wait()
-            process.stdout.close()
-        if log is not None:
-            log.close()
+            self._release()
 
     def _start(self) -> None:
         if self._is_closed:
             raise EcsTaskError(
                 "the test's AWS was asked for after the end of the run; ask for it in a fixture or test"
             )
+        if self._process is not None and self._is_ready and self._process.poll() is not None:
+            self._release()  # it worked and was killed by something else, for its memory perhaps
         if self._process is not None:
             return
-        self._log = tempfile.TemporaryFile(prefix="ecs-tasks-moto-")  # noqa: SIM115 - close() closes it
+        self._log = tempfile.TemporaryFile(prefix="ecs-tasks-moto-")  # noqa: SIM115 - _release() closes it
         bytecode = ["-B"] if sys.dont_write_bytecode else []
         self._process = subprocess.Popen(
-            # -I and -S: nothing of the user's comes before the standard library; the rest of the path is sent
-            # to it.
+            # -I and -S: nothing of the user's comes before the standard library; the rest of the path is
+            # sent.
             [sys.executable, "-I", "-S", *bytecode, str(_PROGRAM)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -120,6 +108,34 @@ class MotoParent:
         )
         self._send({"path": _search_path(), "pid": os.getpid()})
 
+    def _release(self) -> None:
+        process, self._process = self._process, None
+        log, self._log = self._log, None
+        is_ready, self._is_ready = self._is_ready, False
+        self._received = b""
+        if process is not None:
+            assert process.stdin is not None and process.stdout is not None
+            process.stdin.close()
+            if not is_ready:
+                # It would finish importing moto before it looked at its standard input.
+                process.kill()
+            process.wait()
+            process.stdout.close()
+        if log is not None:
+            log.close()
+
+    def _ask(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Send a request and return its answer.
+
+        Answers bear their request's number: Ctrl-C may have left one behind that nobody waited for.
+        """
+        self._request_number += 1
+        self._send({"number": self._request_number, **request})
+        while True:
+            answer = self._receive()
+            if answer["number"] == self._request_number:
+                return answer
+
     def _send(self, request: dict[str, Any]) -> None:
         assert self._process is not None and self._process.stdin is not None
         try:
@@ -128,19 +144,18 @@ class MotoParent:
             raise self._failure() from error
 
     def _receive(self) -> dict[str, Any]:
-        """Read one answer. The lock is held across it: requests and answers are in step."""
         assert self._process is not None and self._process.stdout is not None
         descriptor = self._process.stdout.fileno()
         poll = select.poll()
         poll.register(descriptor, select.POLLIN)
-        line = b""
-        while not line.endswith(b"\n"):
+        while b"\n" not in self._received:
             if not poll.poll(_READY_TIMEOUT_S * 1000):
                 raise self._failure()
             part = os.read(descriptor, 4096)
             if not part:
                 raise self._failure()
-            line += part
+            self._received += part
+        line, _, self._received = self._received.partition(b"\n")
         answer: dict[str, Any] = json.loads(line)
         return answer
 

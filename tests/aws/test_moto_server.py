@@ -5,6 +5,7 @@ import select
 import signal
 import subprocess
 import sys
+import urllib.request
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -194,6 +195,31 @@ def test_it_goes_on_after_ctrl_c(parent: MotoParent) -> None:
 
     assert parent.spawn().endpoint_url.startswith("http://127.0.0.1:")
     assert os.getpgid(parent.process_id) != os.getpgid(0)
+
+
+def test_an_interrupted_request_does_not_mix_up_the_next_ones_answer(parent: MotoParent) -> None:
+    first = parent.spawn()
+    parent._send({"number": 999, "spawn": "123456789012"})  # as if Ctrl-C came before the answer was read
+
+    second = parent.spawn()
+    first.stop()
+
+    assert len({first.process_id, second.process_id}) == 2
+    with urllib.request.urlopen(f"{second.endpoint_url}/moto-api/data.json") as response:
+        assert response.status == 200
+
+
+def test_a_parent_that_something_killed_is_started_anew(parent: MotoParent) -> None:
+    child = parent.spawn()
+    assert parent.process_id is not None
+    pidfds = [os.pidfd_open(parent.process_id), os.pidfd_open(child.process_id)]
+
+    os.kill(parent.process_id, signal.SIGKILL)
+
+    assert all(ends_within(pidfd, 2) for pidfd in pidfds)
+    assert parent.spawn().endpoint_url != child.endpoint_url
+    for pidfd in pidfds:
+        os.close(pidfd)
 
 
 def test_a_module_of_the_users_tests_does_not_hide_one_of_motos(
