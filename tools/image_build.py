@@ -7,9 +7,7 @@ archives are merged into one layer with sorted names and no times. The same pack
 from __future__ import annotations
 
 import fnmatch
-import hashlib
 import io
-import json
 import os
 import shutil
 import subprocess
@@ -17,66 +15,17 @@ import sys
 import tarfile
 import tempfile
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
 
+from image_archive import Tree, make_config, pack
 from image_recipes import BASE_FILES, DROPPED_FROM_PYTHON, DROPPED_PACKAGES, DROPPED_PATHS, Recipe
 
 USR_MERGED = ("bin", "sbin", "lib", "lib32", "lib64", "libx32")
 SITE_PACKAGES = "usr/lib/python3/dist-packages"
-EPOCH = "1970-01-01T00:00:00Z"
 
 
 class BuildFailed(Exception):
     """An image could not be built; the text says why and what to do."""
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One name in a layer: a directory, a file (``data``) or a symbolic link (``target``)."""
-
-    kind: bytes
-    mode: int = 0o755
-    data: bytes = b""
-    target: str = ""
-
-
-class Tree:
-    """The file system of an image in the making; everything in it belongs to root."""
-
-    def __init__(self) -> None:
-        self.entries: dict[str, Entry] = {}
-
-    def add_directory(self, path: str, mode: int = 0o755) -> None:
-        """Add a directory and those above it; one that exists keeps its mode."""
-        if path and path not in self.entries:
-            self.add_directory(os.path.dirname(path))
-            self.entries[path] = Entry(tarfile.DIRTYPE, mode)
-
-    def add_file(self, path: str, data: bytes, mode: int = 0o644) -> None:
-        """Add a file, or replace it."""
-        self.add_directory(os.path.dirname(path))
-        self.entries[path] = Entry(tarfile.REGTYPE, mode, data=data)
-
-    def add_link(self, path: str, target: str) -> None:
-        """Add a symbolic link, or replace what is there."""
-        self.add_directory(os.path.dirname(path))
-        self.entries[path] = Entry(tarfile.SYMTYPE, 0o777, target=target)
-
-    def files(self, suffix: str) -> list[str]:
-        """List the paths of regular files with this suffix, sorted."""
-        return sorted(
-            path for path, entry in self.entries.items() if entry.kind == tarfile.REGTYPE and path.endswith(suffix)
-        )
-
-    def write_layer(self, layer: Path) -> None:
-        """Write the tree as a tar of fixed bytes."""
-        with tarfile.open(layer, "w", format=tarfile.GNU_FORMAT) as tar:
-            for path in sorted(self.entries):
-                entry = self.entries[path]
-                info = tarfile.TarInfo(path)
-                info.type, info.mode, info.linkname, info.size = entry.kind, entry.mode, entry.target, len(entry.data)
-                tar.addfile(info, io.BytesIO(entry.data))
 
 
 def can_build() -> bool:
@@ -104,7 +53,12 @@ def build(recipe: Recipe, archive: Path, workshop: Path) -> None:
         tree.add_directory(path)
     for path, target in recipe.links.items():
         tree.add_link(path, target)
-    _write_archive(recipe, tree, archive)
+    with tempfile.TemporaryDirectory(dir=archive.parent) as scratch:
+        layer = Path(scratch) / "layer.tar"
+        tree.write_layer(layer)
+        path = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+        config = make_config(_machine(), {"Env": [path, *recipe.environment], **recipe.config}, [layer])
+        pack(archive, recipe.tag, config, [layer])
 
 
 def _empty_system() -> Tree:
@@ -290,56 +244,8 @@ def _interpreter(version: str) -> str | None:
     return shutil.which(f"python{version}", path=f"/usr/bin{os.pathsep}{os.environ.get('PATH', '')}")
 
 
-# -- archive -------------------------------------------------------------------------------------------------------
-
-
-def _write_archive(recipe: Recipe, tree: Tree, archive: Path) -> None:
-    """Write config, layer and manifest in the format of ``docker save``, and move the file into place."""
-    with tempfile.TemporaryDirectory(dir=archive.parent) as scratch:
-        layer = Path(scratch) / "layer.tar"
-        tree.write_layer(layer)
-        diff_id = _sha256(layer)
-        config = _config(recipe, diff_id)
-        image_id = hashlib.sha256(config).hexdigest()
-        manifest = [{"Config": f"{image_id}.json", "RepoTags": [recipe.tag], "Layers": [f"{diff_id}/layer.tar"]}]
-        unfinished = Path(scratch) / "image.tar"
-        with tarfile.open(unfinished, "w", format=tarfile.GNU_FORMAT) as tar:
-            _add_bytes(tar, "manifest.json", _json(manifest))
-            _add_bytes(tar, f"{image_id}.json", config)
-            info = tarfile.TarInfo(f"{diff_id}/layer.tar")
-            info.size = layer.stat().st_size
-            with layer.open("rb") as file:
-                tar.addfile(info, file)
-        unfinished.rename(archive)
-
-
-def _config(recipe: Recipe, diff_id: str) -> bytes:
-    path = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-    return _json(
-        {
-            "architecture": _run(["dpkg", "--print-architecture"]).strip(),
-            "os": "linux",
-            "created": EPOCH,
-            "config": {"Env": [path, *recipe.environment], **recipe.config},
-            "rootfs": {"type": "layers", "diff_ids": [f"sha256:{diff_id}"]},
-            "history": [{"created": EPOCH, "created_by": "tools/images.py"}],
-        }
-    )
-
-
-def _add_bytes(tar: tarfile.TarFile, name: str, data: bytes) -> None:
-    info = tarfile.TarInfo(name)
-    info.size = len(data)
-    tar.addfile(info, io.BytesIO(data))
-
-
-def _json(value: object) -> bytes:
-    return json.dumps(value, sort_keys=True, separators=(",", ":")).encode()
-
-
-def _sha256(file: Path) -> str:
-    with file.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
+def _machine() -> str:
+    return _run(["dpkg", "--print-architecture"]).strip()
 
 
 def _run(arguments: Iterable[str], cwd: str | None = None) -> str:

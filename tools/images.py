@@ -3,7 +3,8 @@
     python tools/images.py [--engine URL]... NAME... | all
 
 Archives are built once, from Debian packages, and kept in ``$PYTEST_ECS_IMAGES_DIR`` or the user's cache. An image
-is loaded only where the engine lacks it. Prints a line per image. Safe to run from several processes at once.
+is loaded only where the engine lacks it. The applications of ``examples/`` (``image/image.toml``) are names too:
+a base image and a layer of their files. Prints a line per image. Safe to run from several processes at once.
 
 Exit status: 0 done · 1 an image could not be built or loaded (the reason is printed).
 """
@@ -12,14 +13,12 @@ from __future__ import annotations
 
 import argparse
 import fcntl
-import json
 import os
 import sys
-import tarfile
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
@@ -28,6 +27,8 @@ if __package__ in (None, ""):
 
 import engine_api
 import image_build
+from image_apps import App, build_app, read_app
+from image_archive import Archive, read_archive
 from image_build import BuildFailed
 from image_recipes import RECIPES, Recipe
 
@@ -39,15 +40,6 @@ example in a container:
     docker run --rm -v "$PWD:/src:ro" -v "{cache}:/images" -e PYTEST_ECS_IMAGES_DIR=/images debian:12 sh -c \\
         'apt-get update && apt-get install -y python3 python3-pip && python3 /src/tools/images.py all'
 or copy the archives from another machine into {cache} (PYTEST_ECS_IMAGES_DIR)."""
-
-
-@dataclass(frozen=True, slots=True)
-class Archive:
-    """A built image: ``layers`` are the digests by which every kind of engine reports its content."""
-
-    path: Path
-    image_id: str
-    layers: tuple[str, ...]
 
 
 def cache_dir() -> Path:
@@ -83,43 +75,45 @@ def find_or_build(recipe: Recipe) -> Archive:
     return read_archive(path)
 
 
-def read_archive(path: Path) -> Archive:
-    """Read an archive's identity from its first two members."""
-    with tarfile.open(path) as tar:
-        manifest = json.load(_member(tar, "manifest.json"))
-        config_name = manifest[0]["Config"]
-        config = json.load(_member(tar, config_name))
-    return Archive(path, f"sha256:{config_name.removesuffix('.json')}", tuple(config["rootfs"]["diff_ids"]))
+def find_apps() -> dict[str, App]:
+    """Find the examples' application images, by the directory name of the example."""
+    examples = Path(__file__).resolve().parent.parent / "examples"
+    return {file.parent.parent.name: read_app(file) for file in sorted(examples.glob("*/image/image.toml"))}
 
 
-def load(recipe: Recipe, archive: Archive, engine: engine_api.Engine) -> str:
+def load(tag: str, archive: Archive, engine: engine_api.Engine) -> str:
     """Load an image into an engine that lacks it; returns what was done, in words. Raises ApiError or OSError."""
-    if _loaded_layers(recipe, engine) == archive.layers:
+    if _loaded_layers(tag, engine) == archive.layers:
         return "already there"
     began = time.monotonic()
     with archive.path.open("rb") as body:
         answer = engine_api.call(engine.url, "POST", _load_path(engine), body, timeout_s=LOAD_TIMEOUT_S)
-    if _loaded_layers(recipe, engine) != archive.layers:
+    if _loaded_layers(tag, engine) != archive.layers:
         raise engine_api.ApiError(f"{engine.name} did not take {archive.path}: {answer.decode(errors='replace')}")
     return f"loaded in {time.monotonic() - began:.1f} s"
 
 
 def provide(names: list[str], engines: list[engine_api.Engine]) -> None:
     """Build what the cache lacks and load what the engines lack; raises BuildFailed, ApiError or OSError."""
+    apps = find_apps()
     for name in names:
-        recipe = RECIPES[name]
-        with only_one_at_a_time():
-            archive = find_or_build(recipe)
+        with only_one_at_a_time(), tempfile.TemporaryDirectory() as scratch:
+            if name in apps:
+                tag = apps[name].tag
+                archive = build_app(apps[name], find_or_build(RECIPES[apps[name].base]), Path(scratch))
+            else:
+                tag = RECIPES[name].tag
+                archive = find_or_build(RECIPES[name])
             for engine in engines:
-                done = load(recipe, archive, engine)
-                print(f"images: {recipe.tag} {archive.image_id[:19]} on {engine.name}: {done}", flush=True)
+                done = load(tag, archive, engine)
+                print(f"images: {tag} {archive.image_id[:19]} on {engine.name}: {done}", flush=True)
         if not engines:
-            print(f"images: {recipe.tag} {archive.image_id[:19]} at {archive.path}", flush=True)
+            print(f"images: {tag} {archive.image_id[:19]}", flush=True)
 
 
-def _loaded_layers(recipe: Recipe, engine: engine_api.Engine) -> tuple[str, ...]:
+def _loaded_layers(tag: str, engine: engine_api.Engine) -> tuple[str, ...]:
     # Podman resolves a bare name through its registries; its own images are localhost/.
-    reference = f"localhost/{recipe.tag}" if engine.name == "podman" else recipe.tag
+    reference = f"localhost/{tag}" if engine.name == "podman" else tag
     try:
         image = engine_api.call_json(engine.url, "GET", f"/images/{quote(reference)}/json", timeout_s=30)
     except engine_api.ApiError:
@@ -133,20 +127,14 @@ def _load_path(engine: engine_api.Engine) -> str:
     return "/v4.0.0/libpod/images/load" if engine.name == "podman" else "/images/load?quiet=1"
 
 
-def _member(tar: tarfile.TarFile, name: str) -> tarfile.ExFileObject:
-    file = tar.extractfile(name)
-    if not isinstance(file, tarfile.ExFileObject):
-        raise BuildFailed(f"{tar.name}: {name} is not a file; delete the archive to have it built again")
-    return file
-
-
 def main(arguments: list[str]) -> int:
     """Run the command line described at the top of this file."""
+    known = [*RECIPES, *find_apps()]
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("names", nargs="+", choices=(*RECIPES, "all"), metavar="NAME")
+    parser.add_argument("names", nargs="+", choices=(*known, "all"), metavar="NAME")
     parser.add_argument("--engine", action="append", default=[], metavar="URL", help="where to load; may be repeated")
     options = parser.parse_args(arguments)
-    names = list(RECIPES) if "all" in options.names else options.names
+    names = known if "all" in options.names else options.names
     engines = []
     for url in options.engine:
         engine = engine_api.probe(url)
