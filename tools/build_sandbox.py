@@ -1,4 +1,4 @@
-"""Build the sandbox's two programs from their source, or check that the committed ones are what the source builds.
+"""Build the sandbox's programs from their source, or check that the committed ones are what it builds.
 
     python tools/build_sandbox.py            # compare; exits with 1 when they differ
     python tools/build_sandbox.py --write    # replace the binaries and SHA256SUMS
@@ -33,7 +33,9 @@ def build(architecture: str, folder: Path) -> bytes:
 
 def main() -> int:
     """Do what the command line says; return the exit code."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--write", action="store_true", help="replace the committed binaries")
     write = parser.parse_args().write
     try:

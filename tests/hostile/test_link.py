@@ -8,8 +8,9 @@ import os
 import socket
 import threading
 from collections.abc import Callable, Iterator
+from typing import Any, cast
 
-import docker
+import docker.types
 import pytest
 
 from pytest_ecs_tasks.runtimes.sandbox.image import sandbox_image
@@ -83,7 +84,8 @@ class Engine:
     """The engine under test, and what a test makes on it."""
 
     def __init__(self, url: str) -> None:
-        self.api = docker.APIClient(base_url=url, timeout=60)
+        # docker-py is typed in part only.
+        self.api = cast(Any, docker.APIClient(base_url=url, timeout=60))
         self.is_podman = any(part["Name"] == "Podman Engine" for part in self.api.version()["Components"])
         machine = self.api.info()["Architecture"]
         image = sandbox_image(machine)
@@ -98,7 +100,7 @@ class Engine:
             cap_drop=["ALL"],
             read_only=True,
             security_opt=["no-new-privileges"],
-            log_config={"Type": "none", "Config": {}},
+            log_config=docker.types.LogConfig(type="none"),
         )
         container = self.api.create_container_from_config(
             {
@@ -165,7 +167,9 @@ class Sandbox:
         assert code == 0, printed.decode()
         return printed.decode().strip()
 
-    def serve_member(self, stack: contextlib.ExitStack, program: str, port: int, *, host: str = "0.0.0.0") -> None:
+    def serve_member(
+        self, stack: contextlib.ExitStack, program: str, port: int, *, host: str = "0.0.0.0"
+    ) -> None:
         """Start Python in the namespace that listens on ``port``; return when it does."""
         self._engine.start_member(stack, self.container_id, program)
         for _ in range(200_000):
@@ -213,7 +217,12 @@ def serve(stack: contextlib.ExitStack) -> Callable[[Serve], Server]:
 
 def exchange(connection: socket.socket, question: bytes) -> bytes:
     """Send, end, and read to the end, both at once."""
-    sender = threading.Thread(target=lambda: (connection.sendall(question), connection.shutdown(socket.SHUT_WR)))
+
+    def send() -> None:
+        connection.sendall(question)
+        connection.shutdown(socket.SHUT_WR)
+
+    sender = threading.Thread(target=send)
     sender.start()
     answer = bytearray()
     while data := connection.recv(65536):
@@ -273,7 +282,9 @@ print(len(right), all(right))
     assert sandbox.link.error is None
 
 
-def test_two_hundred_streams_into_the_namespace_flow_at_once(sandbox: Sandbox, stack: contextlib.ExitStack) -> None:
+def test_two_hundred_streams_into_the_namespace_flow_at_once(
+    sandbox: Sandbox, stack: contextlib.ExitStack
+) -> None:
     sandbox.serve_member(stack, ECHO_SERVER.format(host="0.0.0.0", port=7000), 7000)
     connections = [stack.enter_context(sandbox.link.connect(7000)) for _ in range(200)]
     questions = [hashlib.shake_128(str(number).encode()).digest(100_000) for number in range(200)]
@@ -322,7 +333,9 @@ print(digest.hexdigest())
     assert sandbox.run_member(stack, program) == SUM_OF_100
 
 
-def test_a_hundred_megabytes_go_both_ways_on_one_stream(sandbox: Sandbox, stack: contextlib.ExitStack) -> None:
+def test_a_hundred_megabytes_go_both_ways_on_one_stream(
+    sandbox: Sandbox, stack: contextlib.ExitStack
+) -> None:
     sandbox.serve_member(stack, ECHO_SERVER.format(host="0.0.0.0", port=7000), 7000)
 
     with sandbox.link.connect(7000) as connection:
@@ -341,7 +354,9 @@ def sent_until_stuck(connection: socket.socket) -> int:
     return sent
 
 
-def test_a_member_that_does_not_read_stalls_only_itself(sandbox: Sandbox, stack: contextlib.ExitStack) -> None:
+def test_a_member_that_does_not_read_stalls_only_itself(
+    sandbox: Sandbox, stack: contextlib.ExitStack
+) -> None:
     sandbox.serve_member(stack, ECHO_SERVER.format(host="0.0.0.0", port=7000), 7000)
     hold = LISTEN.format(host="0.0.0.0", port=7001) + "; held = []\nwhile True: held.append(l.accept()[0])"
     sandbox.serve_member(stack, hold, 7001)
@@ -353,7 +368,9 @@ def test_a_member_that_does_not_read_stalls_only_itself(sandbox: Sandbox, stack:
     assert MEGABYTE // 4 < sent < 32 * MEGABYTE
 
 
-def test_a_reader_on_the_host_that_stalls_stalls_only_itself(sandbox: Sandbox, stack: contextlib.ExitStack) -> None:
+def test_a_reader_on_the_host_that_stalls_stalls_only_itself(
+    sandbox: Sandbox, stack: contextlib.ExitStack
+) -> None:
     sandbox.serve_member(stack, ECHO_SERVER.format(host="0.0.0.0", port=7000), 7000)
     with sandbox.link.connect(7000) as stalled, sandbox.link.connect(7000) as brisk:
         sent = sent_until_stuck(stalled)  # the echo comes back and is not read
@@ -438,7 +455,9 @@ except ConnectionResetError: print("reset")
     assert sandbox.run_member(stack, program) == "reset"
 
 
-def test_a_reset_by_a_member_reaches_the_client_of_a_listener(sandbox: Sandbox, stack: contextlib.ExitStack) -> None:
+def test_a_reset_by_a_member_reaches_the_client_of_a_listener(
+    sandbox: Sandbox, stack: contextlib.ExitStack
+) -> None:
     reset = (
         LISTEN.format(host="0.0.0.0", port=7000)
         + """
@@ -457,7 +476,9 @@ while True:
             client.recv(1)
 
 
-def test_a_listener_carries_to_the_tasks_address_and_back(sandbox: Sandbox, stack: contextlib.ExitStack) -> None:
+def test_a_listener_carries_to_the_tasks_address_and_back(
+    sandbox: Sandbox, stack: contextlib.ExitStack
+) -> None:
     sandbox.serve_member(stack, ECHO_SERVER.format(host="0.0.0.0", port=7000), 7000)
 
     with socket.create_connection(sandbox.link.listen(7000), timeout=10) as client:
@@ -466,12 +487,17 @@ def test_a_listener_carries_to_the_tasks_address_and_back(sandbox: Sandbox, stac
     assert answer == PATTERN
 
 
-def test_a_member_that_listens_on_its_loopback_alone_is_refused(sandbox: Sandbox, stack: contextlib.ExitStack) -> None:
+def test_a_member_that_listens_on_its_loopback_alone_is_refused(
+    sandbox: Sandbox, stack: contextlib.ExitStack
+) -> None:
     sandbox.serve_member(stack, ECHO_SERVER.format(host="127.0.0.1", port=7000), 7000, host="127.0.0.1")
 
     with pytest.raises(ConnectionRefusedError):
         sandbox.link.connect(7000)
-    with socket.create_connection(sandbox.link.listen(7000), timeout=10) as client, pytest.raises(ConnectionResetError):
+    with (
+        socket.create_connection(sandbox.link.listen(7000), timeout=10) as client,
+        pytest.raises(ConnectionResetError),
+    ):
         client.recv(1)
 
 

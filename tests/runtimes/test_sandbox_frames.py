@@ -38,7 +38,11 @@ def test_a_number_that_is_no_port_is_refused_before_it_is_sent(port: int) -> Non
 
 
 def test_frames_are_found_in_whatever_pieces_they_come() -> None:
-    wire = make_frame(2, FrameType.DATA, b"first") + make_frame(4, FrameType.END) + make_frame(2, FrameType.RESET)
+    wire = (
+        make_frame(2, FrameType.DATA, b"first")
+        + make_frame(4, FrameType.END)
+        + make_frame(2, FrameType.RESET)
+    )
     expected = [(2, FrameType.DATA, b"first"), (4, FrameType.END, b""), (2, FrameType.RESET, b"")]
 
     for size in range(1, len(wire) + 1):
@@ -47,7 +51,9 @@ def test_frames_are_found_in_whatever_pieces_they_come() -> None:
         assert [frame for piece in pieces for frame in reader.frames(memoryview(piece))] == expected
 
 
-@pytest.mark.parametrize("wire", [b"HTTP/1.1 400 Bad", b"\0\0\0\1\x0a\0\0\0", b"\0\0\0\1\0\0\0\0", b"\0\0\0\1\6\0\x80\0"])
+@pytest.mark.parametrize(
+    "wire", [b"HTTP/1.1 400 Bad", b"\0\0\0\1\x0a\0\0\0", b"\0\0\0\1\0\0\0\0", b"\0\0\0\1\6\0\x80\0"]
+)
 def test_bytes_that_are_no_frame_are_an_error(wire: bytes) -> None:
     with pytest.raises(ProtocolError, match="not the link's"):
         list(FrameReader().frames(memoryview(wire)))
@@ -59,7 +65,7 @@ def test_a_hello_gives_the_address_and_the_ports() -> None:
 
 
 def test_a_sandbox_of_another_version_is_refused() -> None:
-    with pytest.raises(ProtocolError, match="speaks version 2 of the link, this plugin version 1"):
+    with pytest.raises(ProtocolError, match="speaks version 2 of the link, this plugin 1"):
         parse_hello(b"ECSL\0\2\0\0\0\0\0\0")
 
 

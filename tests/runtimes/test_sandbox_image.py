@@ -18,7 +18,8 @@ SHIPPED = files("pytest_ecs_tasks.runtimes.sandbox")
 
 @pytest.mark.parametrize("architecture", ["amd64", "arm64"])
 def test_the_shipped_program_has_its_recorded_sum(architecture: str) -> None:
-    sums = dict(reversed(line.split("  ")) for line in SHIPPED.joinpath("SHA256SUMS").read_text().splitlines())
+    lines = SHIPPED.joinpath("SHA256SUMS").read_text().splitlines()
+    sums = {name: digest for digest, name in (line.split("  ") for line in lines)}
 
     program = SHIPPED.joinpath(f"sandbox-{architecture}").read_bytes()
 
@@ -40,7 +41,10 @@ def test_the_archive_of_a_given_program_has_fixed_bytes() -> None:
 
     assert image.image_id == "sha256:b58fa93e24cef97dc42f45e65adc1651574966b3e9299cf591fbc36a82272ee4"
     assert image.manifest_id == "sha256:ff4349d08558b03f92be2b534981534f2ecaf86f618ead2a0c881698f16945ac"
-    assert hashlib.sha256(image.archive).hexdigest() == "4fb55ddab97bb6ede9294e887c27458d13785535fc35d0340f7cb6f2c84da530"
+    assert (
+        hashlib.sha256(image.archive).hexdigest()
+        == "4fb55ddab97bb6ede9294e887c27458d13785535fc35d0340f7cb6f2c84da530"
+    )
 
 
 def test_the_archive_holds_one_program_and_says_so_twice() -> None:
@@ -60,7 +64,9 @@ def test_the_archive_holds_one_program_and_says_so_twice() -> None:
     assert described["RepoTags"] == [image.reference]
     assert json.loads(config)["architecture"] == "arm64"
     assert json.loads(config)["config"]["Entrypoint"] == ["/sandbox"]
-    assert json.loads(config)["rootfs"]["diff_ids"] == [f"sha256:{hashlib.sha256(content[layer]).hexdigest()}"]
+    assert json.loads(config)["rootfs"]["diff_ids"] == [
+        f"sha256:{hashlib.sha256(content[layer]).hexdigest()}"
+    ]
     assert (program.name, program.mode, program.uid, program.mtime) == ("sandbox", 0o755, 0, 0)
 
 
@@ -71,5 +77,7 @@ def test_an_architecture_may_be_named_as_the_kernel_does() -> None:
 
 
 def test_an_architecture_without_a_sandbox_is_named_in_the_error() -> None:
-    with pytest.raises(EngineError, match="there is no sandbox for an engine on 's390x': only for amd64 and arm64"):
+    with pytest.raises(
+        EngineError, match="there is no sandbox for an engine on 's390x': only for amd64 and arm64"
+    ):
         sandbox_image("s390x")

@@ -20,7 +20,9 @@ from pytest_ecs_tasks.runtimes.sandbox.link import Link, LinkError
 from pytest_ecs_tasks.runtimes.sandbox.sockets import accept_connection, dial_tcp
 
 ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
-PROGRAM = Path(str(files("pytest_ecs_tasks.runtimes.sandbox"))) / f"sandbox-{ARCHITECTURES[platform.machine()]}"
+PROGRAM = (
+    Path(str(files("pytest_ecs_tasks.runtimes.sandbox"))) / f"sandbox-{ARCHITECTURES[platform.machine()]}"
+)
 HELLO = make_frame(0, FrameType.HELLO, b"ECSL\0\1\0\1\x0a\0\0\2\0\1\xc9\xd6")
 
 
@@ -74,7 +76,7 @@ def start() -> Iterator[Callable[..., Link]]:
 
         def start(services: dict[int, Callable[[], socket.socket]] | None = None) -> Link:
             ours, theirs = socket.socketpair()
-            process = subprocess.Popen([PROGRAM, "aws=0"], stdin=theirs, stdout=theirs)
+            process = subprocess.Popen([str(PROGRAM), "aws=0"], stdin=theirs.fileno(), stdout=theirs.fileno())
             theirs.close()
             stack.callback(process.wait, 10)
             stack.callback(process.kill)
@@ -168,7 +170,9 @@ def test_a_slow_dial_does_not_hold_up_the_others(start: Callable[..., Link], ech
         assert first.recv(100) == b"early"
 
 
-def test_a_connection_out_of_the_namespace_is_a_plain_socket(start: Callable[..., Link], echo: EchoServer) -> None:
+def test_a_connection_out_of_the_namespace_is_a_plain_socket(
+    start: Callable[..., Link], echo: EchoServer
+) -> None:
     with start().connect(echo.port, host="127.0.0.1") as connection:
         connection.sendall(b"hello")
         connection.shutdown(socket.SHUT_WR)
@@ -215,16 +219,23 @@ def test_a_listener_carries_to_the_namespaces_own_address(start: Callable[..., L
     assert host == "127.0.0.1"
 
 
-def test_an_application_on_its_loopback_alone_is_not_reached(start: Callable[..., Link], echo: EchoServer) -> None:
+def test_an_application_on_its_loopback_alone_is_not_reached(
+    start: Callable[..., Link], echo: EchoServer
+) -> None:
     link = start()
 
     with pytest.raises(ConnectionRefusedError):
         link.connect(echo.port)
-    with socket.create_connection(link.listen(echo.port), timeout=10) as client, pytest.raises(ConnectionResetError):
+    with (
+        socket.create_connection(link.listen(echo.port), timeout=10) as client,
+        pytest.raises(ConnectionResetError),
+    ):
         client.recv(1)
 
 
-def test_nothing_is_left_of_a_link_closed_while_it_is_busy(start: Callable[..., Link], echo: EchoServer) -> None:
+def test_nothing_is_left_of_a_link_closed_while_it_is_busy(
+    start: Callable[..., Link], echo: EchoServer
+) -> None:
     before = len(os.listdir("/proc/self/fd"))
     link = start({1: echo.dial})
     port = link.wait_ready(10).ports[1]
@@ -281,7 +292,9 @@ def test_a_link_that_breaks_breaks_alone(
         client.sendall(b"hello")
         assert client.recv(100) == b"hello"
 
-    with pytest.raises(LinkError, match="the sandbox's link broke: the engine's stream is not framed as one without a tty"):
+    with pytest.raises(
+        LinkError, match="the sandbox's link broke: the engine's stream is not framed as one without a tty"
+    ):
         broken.wait_ready(10)
     assert sound.error is None
 
@@ -294,24 +307,33 @@ def test_a_sandbox_that_ends_is_quoted(fake: tuple[Link, socket.socket]) -> None
 
     with pytest.raises(LinkError) as caught:
         link.wait_ready(10)
-    assert str(caught.value) == "the sandbox's link ended; it said: sandbox: aws=51670: cannot listen, errno 98"
+    assert (
+        str(caught.value) == "the sandbox's link ended; it said: sandbox: aws=51670: cannot listen, errno 98"
+    )
 
 
 def test_who_waits_for_a_connection_learns_that_the_link_broke(fake: tuple[Link, socket.socket]) -> None:
     link, engine = fake
     engine.sendall(framed(HELLO))
     link.wait_ready(10)
-    threading.Thread(target=lambda: engine.recv(14) and engine.close()).start()
+
+    def end_when_asked() -> None:
+        engine.recv(14)
+        engine.close()
+
+    asked = threading.Thread(target=end_when_asked)
+    asked.start()
 
     with pytest.raises(LinkError, match="the sandbox's link ended"):
         link.connect(80)
+    asked.join()
 
 
 def test_a_connection_that_is_not_answered_is_given_up_and_reset(fake: tuple[Link, socket.socket]) -> None:
     link, engine = fake
     engine.sendall(framed(HELLO))
 
-    with pytest.raises(TimeoutError, match="port 80 of the task did not answer within 0.05 s"):
+    with pytest.raises(TimeoutError, match=r"port 80 of the task did not answer within 0\.05 s"):
         link.connect(80, timeout=0.05)
 
     wire = engine.recv(14) + engine.recv(8)
@@ -321,7 +343,7 @@ def test_a_connection_that_is_not_answered_is_given_up_and_reset(fake: tuple[Lin
 def test_a_sandbox_that_says_nothing_is_not_waited_for_longer(fake: tuple[Link, socket.socket]) -> None:
     link, _ = fake
 
-    with pytest.raises(TimeoutError, match="the sandbox did not say hello within 0.05 s"):
+    with pytest.raises(TimeoutError, match=r"the sandbox did not say hello within 0\.05 s"):
         link.wait_ready(0.05)
     with pytest.raises(LinkError, match="has not said hello yet"):
         _ = link.hello

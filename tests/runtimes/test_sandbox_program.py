@@ -27,7 +27,9 @@ from pytest_ecs_tasks.runtimes.sandbox.frames import (
 )
 
 ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
-PROGRAM = Path(str(files("pytest_ecs_tasks.runtimes.sandbox"))) / f"sandbox-{ARCHITECTURES[platform.machine()]}"
+PROGRAM = (
+    Path(str(files("pytest_ecs_tasks.runtimes.sandbox"))) / f"sandbox-{ARCHITECTURES[platform.machine()]}"
+)
 
 Frame = tuple[int, FrameType, bytes]
 
@@ -44,7 +46,11 @@ class Sandbox:
                 resource.setrlimit(resource.RLIMIT_NOFILE, (file_limit, file_limit))
 
         self.process = subprocess.Popen(
-            [PROGRAM, *arguments], stdin=theirs, stdout=theirs, stderr=subprocess.PIPE, preexec_fn=limit_files
+            [str(PROGRAM), *arguments],
+            stdin=theirs.fileno(),
+            stdout=theirs.fileno(),
+            stderr=subprocess.PIPE,
+            preexec_fn=limit_files,
         )
         theirs.close()
         self._reader = FrameReader()
@@ -131,11 +137,15 @@ def test_without_services_it_only_holds(start: Callable[..., Sandbox]) -> None:
 
 
 @pytest.mark.parametrize("argument", ["aws", "aws=", "aws=x", "aws=65536", "aws=1 ", "other=1", ""])
-def test_an_argument_that_it_does_not_know_ends_it_with_its_usage(start: Callable[..., Sandbox], argument: str) -> None:
+def test_an_argument_that_it_does_not_know_ends_it_with_its_usage(
+    start: Callable[..., Sandbox], argument: str
+) -> None:
     assert start(argument).ended() == (64, "sandbox: usage: sandbox [aws=PORT]\n")
 
 
-def test_a_port_that_is_taken_ends_it_with_the_reason(start: Callable[..., Sandbox], server: socket.socket) -> None:
+def test_a_port_that_is_taken_ends_it_with_the_reason(
+    start: Callable[..., Sandbox], server: socket.socket
+) -> None:
     port = server.getsockname()[1]
 
     assert start(f"aws={port}").ended() == (71, f"sandbox: aws={port}: cannot listen, errno 98\n")
@@ -285,7 +295,10 @@ def test_frames_of_a_stream_that_is_over_are_ignored(sandbox: Sandbox, server: s
     [
         (b"GET / HTTP/1.1\r\n\r\n", "a frame that is too long, stream 1195725856"),
         (b"\0\0\0\1\x63\0\0\0", "a frame of a type that is not the host's to send, stream 1"),
-        (make_frame(2, FrameType.OPEN, b"\0\1"), "a frame of a type that is not the host's to send, stream 2"),
+        (
+            make_frame(2, FrameType.OPEN, b"\0\1"),
+            "a frame of a type that is not the host's to send, stream 2",
+        ),
         (make_frame(1, FrameType.CONNECT, b"abc"), "a frame of the wrong size, stream 1"),
         (make_frame(1, FrameType.GRANT, b"abc"), "a frame of the wrong size, stream 1"),
         (make_frame(1, FrameType.END, b"abc"), "a frame of the wrong size, stream 1"),
@@ -305,7 +318,10 @@ def test_a_frame_against_the_rules_ends_it_with_the_reason(sandbox: Sandbox, wir
     ("wire", "words"),
     [
         (make_frame(1, FrameType.END) * 2, "an end before the connection or after the end, stream 1"),
-        (make_frame(1, FrameType.END) + make_frame(1, FrameType.DATA, b"x"), "data before the connection or after the end"),
+        (
+            make_frame(1, FrameType.END) + make_frame(1, FrameType.DATA, b"x"),
+            "data before the connection or after the end",
+        ),
         (make_grant(1, 1), "a grant beyond the window, stream 1"),
     ],
 )

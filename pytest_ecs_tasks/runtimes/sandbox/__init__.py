@@ -1,1 +1,1 @@
-"""The sandbox: the container that owns a task's network namespace, and the link that carries TCP in and out of it."""
+"""The sandbox: the container that owns a task's network namespace, and the link that carries its TCP."""

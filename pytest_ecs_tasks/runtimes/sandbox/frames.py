@@ -1,4 +1,4 @@
-"""The link's language: frames, as ``sandbox.c`` describes them, and the engine's own framing around them. Pure."""
+"""The link's language: frames, as ``sandbox.c`` describes them, and the engine's framing around it. Pure."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ def parse_hello(payload: bytes) -> Hello:
         raise ProtocolError(f"what answered is not a sandbox: it began with {payload[:16]!r}")
     _, version, count, address = _HELLO.unpack_from(payload)
     if version != VERSION:
-        raise ProtocolError(f"the sandbox speaks version {version} of the link, this plugin version {VERSION}")
+        raise ProtocolError(f"the sandbox speaks version {version} of the link, this plugin {VERSION}")
     if len(payload) != _HELLO.size + count * _SERVICE.size:
         raise ProtocolError("the sandbox's first frame has the wrong size")
     ports = dict(_SERVICE.iter_unpack(payload[_HELLO.size :]))
@@ -141,7 +141,7 @@ class FrameReader:
 
 
 class EngineReader:
-    """Takes off the engine's framing of an attached stream without a tty: type, three zeros, length, bytes."""
+    """Takes off the engine's framing of an attach without a tty: type, three zeros, length, bytes."""
 
     STDOUT = 1
     STDERR = 2
@@ -152,7 +152,7 @@ class EngineReader:
         self._left = 0
 
     def chunks(self, data: memoryview) -> Iterator[tuple[int, memoryview]]:
-        """Yield (type, bytes) for everything that ``data`` brings; raises ProtocolError when it is framed otherwise."""
+        """Yield (type, bytes) for everything in ``data``; raises ProtocolError when framed otherwise."""
         while data:
             if not self._left:
                 missing = 8 - len(self._header)
@@ -167,7 +167,8 @@ class EngineReader:
 
     def _start_chunk(self) -> None:
         if self._header[0] > 3 or any(self._header[1:4]):
-            raise ProtocolError(f"the engine's stream is not framed as one without a tty: {bytes(self._header)!r}")
+            began = bytes(self._header)
+            raise ProtocolError(f"the engine's stream is not framed as one without a tty: {began!r}")
         self._kind = self._header[0]
         self._left = int.from_bytes(self._header[4:8], "big")
         self._header.clear()

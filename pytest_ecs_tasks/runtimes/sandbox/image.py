@@ -1,4 +1,4 @@
-"""The sandbox's image: an archive of fixed bytes, so that the image's id is known before any engine is asked."""
+"""The sandbox's image: an archive of fixed bytes, so that its id is known before any engine is asked."""
 
 from __future__ import annotations
 
@@ -13,7 +13,13 @@ from importlib.resources import files
 
 from pytest_ecs_tasks.engine.ports import EngineError
 
-_ARCHITECTURES = {"amd64": "amd64", "x86_64": "amd64", "arm64": "arm64", "aarch64": "arm64", "arm64/v8": "arm64"}
+_ARCHITECTURES = {
+    "amd64": "amd64",
+    "x86_64": "amd64",
+    "arm64": "arm64",
+    "aarch64": "arm64",
+    "arm64/v8": "arm64",
+}
 _LAYER = "application/vnd.oci.image.layer.v1.tar"
 _CONFIG = "application/vnd.oci.image.config.v1+json"
 _MANIFEST = "application/vnd.oci.image.manifest.v1+json"
@@ -24,8 +30,9 @@ _INDEX = "application/vnd.oci.image.index.v1+json"
 class SandboxImage:
     """The sandbox's image for one architecture.
 
-    ``image_id`` is ``sha256:…`` of its configuration, by which Docker's classic image store and Podman know it; ``manifest_id``
-    that of its manifest, by which Docker's containerd image store does. ``archive`` is what the engine's *load* takes.
+    ``image_id`` is ``sha256:…`` of its configuration, by which Podman and Docker's classic image store know
+    it; ``manifest_id`` that of its manifest, by which Docker's containerd image store does. ``reference``
+    finds it in both. ``archive`` is what the engine's *load* takes.
     """
 
     image_id: str
@@ -35,7 +42,7 @@ class SandboxImage:
 
 
 def sandbox_image(architecture: str) -> SandboxImage:
-    """Return the image for ``amd64`` or ``arm64``, also as the kernel spells them; raises EngineError for others."""
+    """Return the image for ``amd64`` or ``arm64``, or the kernel's names of them; raises EngineError."""
     known = _ARCHITECTURES.get(architecture)
     if known is None:
         raise EngineError(f"there is no sandbox for an engine on {architecture!r}: only for amd64 and arm64")
@@ -51,7 +58,8 @@ def _shipped_image(architecture: str) -> SandboxImage:
 def make_image(program: bytes, architecture: str) -> SandboxImage:
     """Make the image that holds ``program`` as its only file. The same arguments make the same bytes.
 
-    The archive can be read in two ways, as *docker save* writes it since Docker 25: by manifest.json, and as an OCI layout.
+    The archive can be read in two ways, as *docker save* writes it since Docker 25: by manifest.json, and as
+    an OCI layout.
     """
     layer = _make_tar({"sandbox": program}, mode=0o755)
     config = _make_json(
@@ -73,7 +81,10 @@ def make_image(program: bytes, architecture: str) -> SandboxImage:
             "schemaVersion": 2,
         }
     )
-    names = {"io.containerd.image.name": f"docker.io/{reference}", "org.opencontainers.image.ref.name": reference}
+    names = {
+        "io.containerd.image.name": f"docker.io/{reference}",
+        "org.opencontainers.image.ref.name": reference,
+    }
     index = {
         "manifests": [{**_describe(manifest, _MANIFEST), "annotations": names}],
         "mediaType": _INDEX,

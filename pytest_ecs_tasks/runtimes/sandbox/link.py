@@ -1,4 +1,4 @@
-"""The host's end of a sandbox's link: TCP in and out of a task's namespace over the engine's attach stream."""
+"""The host's end of a sandbox's link: TCP in and out of a task's namespace over the engine's attach."""
 
 from __future__ import annotations
 
@@ -59,12 +59,16 @@ class _Connecting:
 class Link:
     """The host's end of one sandbox's link.
 
-    ``connection`` is the hijacked socket of the engine's attach to the sandbox (stdin, stdout, stderr; no tty), made before
-    the sandbox's start; the link takes it over, so that no other holder of the object can close it. ``initial`` are bytes already read from it. ``multiplexed``: the engine frames
-    what the sandbox writes, as Docker and Podman do. ``services``: for each service's number, how to connect to it; called on
-    a thread of its own for every connection from the namespace, which is reset when there is no such service or it raises.
+    ``connection`` is the hijacked socket of the engine's attach to the sandbox (stdin, stdout, stderr; no
+    tty), made before the sandbox's start; the link takes it over, so that no other holder of the object can
+    close it. ``initial`` are bytes already read from it. ``multiplexed``: the engine frames what the sandbox
+    writes, as Docker and Podman do. ``services``: for each service's number, how to connect to it; called on
+    a thread of its own for every connection from the namespace, which is reset when there is no such service
+    or it raises (then ``service_error`` says why).
 
-    Every method may be called from any thread. After a failure ``error`` says why, and all connections are reset.
+    Every method may be called from any thread. After a failure ``error`` says why, and all connections are
+    reset. The sandbox must have been created with ``StdinOnce``: else Docker keeps its stdin open when this
+    process is gone.
     """
 
     def __init__(
@@ -110,7 +114,7 @@ class Link:
         return self._hello
 
     def wait_ready(self, timeout: float) -> Hello:
-        """Return what the sandbox said first; seconds. Raises TimeoutError, or LinkError when the link broke."""
+        """Return what the sandbox said first; seconds. Raises TimeoutError, and LinkError when it broke."""
         if not self._heard.wait(timeout):
             raise TimeoutError(f"the sandbox did not say hello within {timeout:g} s")
         if self._hello is None:
@@ -124,9 +128,9 @@ class Link:
     def connect(self, port: int, *, host: str = "0.0.0.0", timeout: float = 10.0) -> socket.socket:
         """Connect to a port from inside the namespace and return the connection, as a socket that blocks.
 
-        ``host`` is an IPv4 address; 0.0.0.0 means the namespace's own address, where an application that listens on
-        127.0.0.1 alone does not answer. ``timeout`` in seconds. Raises ConnectionRefusedError and other OSErrors as a
-        connect there would, TimeoutError, and LinkError.
+        ``host`` is an IPv4 address; 0.0.0.0 means the namespace's own address, where an application that
+        listens on 127.0.0.1 alone does not answer. ``timeout`` in seconds. Raises ConnectionRefusedError and
+        other OSErrors as a connect there would, TimeoutError, and LinkError.
         """
         make_connect(1, host, port)
         answer: Future[socket.socket] = Future()
@@ -141,9 +145,9 @@ class Link:
             raise TimeoutError(f"port {port} of the task did not answer within {timeout:g} s") from None
 
     def listen(self, port: int) -> tuple[str, int]:
-        """Listen on a port of our own loopback for the task's ``port``; return its address. The same one every time.
+        """Return the address of a listener on our own loopback that leads to the task's ``port``.
 
-        A connection that the task refuses is reset. Raises LinkError.
+        The same one every time. A connection that the task refuses is reset. Raises LinkError.
         """
         with self._lock:
             if port not in self._addresses:
@@ -158,7 +162,7 @@ class Link:
             return self._addresses[port]
 
     def close(self) -> None:
-        """Reset every connection and close every socket. Safe to call twice; returns when nothing is left open."""
+        """Reset every connection, close every socket, return when nothing is left. Safe to call twice."""
         if self._loop.is_here:
             self._shut_down()
         elif self._loop.post(self, self._shut_down) or self._loop.is_alive:
@@ -179,7 +183,7 @@ class Link:
         self._shut_down()
 
     def _let_go(self) -> None:
-        """Close this process's copies of the sockets: it is a forked child, and the link goes on in its parent."""
+        """Close a forked child's copies of the sockets; the link goes on in its parent."""
         for connection in (self._connection, *self._listeners):
             connection.close()
         for stream in self._streams.values():
@@ -243,30 +247,24 @@ class Link:
                 self._take_frame(number, kind, payload)
 
     def _take_frame(self, number: int, kind: FrameType, payload: bytes) -> None:
-        match kind:
-            case FrameType.DATA:
-                if stream := self._streams.get(number):
-                    stream.take_data(payload)
-            case FrameType.GRANT:
-                if stream := self._streams.get(number):
-                    stream.take_grant(int.from_bytes(payload, "big"))
-            case FrameType.END:
-                if stream := self._streams.get(number):
-                    stream.take_end()
-            case FrameType.RESET:
-                if stream := self._streams.get(number):
-                    stream.abort()
-            case FrameType.OPEN:
-                self._open(number, int.from_bytes(payload, "big"))
-            case FrameType.CONNECTED:
-                if asked := self._connecting.pop(number, None):
-                    self._streams[number] = Stream(number, self)
-                    asked.connected()
-            case FrameType.REFUSED:
-                if asked := self._connecting.pop(number, None):
-                    asked.refused(parse_refusal(payload, asked.target))
-            case FrameType.HELLO | FrameType.CONNECT:
-                raise ProtocolError(f"the sandbox sent a frame of type {kind.name}, which is not its to send now")
+        if kind is FrameType.OPEN:
+            self._open(number, int.from_bytes(payload, "big"))
+        elif kind in (FrameType.CONNECTED, FrameType.REFUSED):
+            self._take_answer(number, kind, payload)
+        elif kind in (FrameType.HELLO, FrameType.CONNECT):
+            raise ProtocolError(f"the sandbox sent a frame of type {kind.name}, which is not its to send now")
+        elif stream := self._streams.get(number):
+            stream.take(kind, payload)
+
+    def _take_answer(self, number: int, kind: FrameType, payload: bytes) -> None:
+        asked = self._connecting.pop(number, None)
+        if asked is None:
+            return
+        if kind is FrameType.REFUSED:
+            asked.refused(parse_refusal(payload, asked.target))
+        else:
+            self._streams[number] = Stream(number, self)
+            asked.connected()
 
     def _open(self, number: int, service: int) -> None:
         stream = self._streams[number] = Stream(number, self)
@@ -288,10 +286,12 @@ class Link:
         if not self._loop.post(self, partial(stream.attach, connection)):
             connection.close()
 
-    def _ask(self, host: str, port: int, asked: _Connecting) -> int:
+    def _ask(
+        self, host: str, port: int, connected: Callable[[], None], refused: Callable[[Exception], None]
+    ) -> int:
         number = self._next_number
         self._next_number += 2
-        self._connecting[number] = asked
+        self._connecting[number] = _Connecting(f"port {port} of the task", connected, refused)
         self.send(make_connect(number, host, port))
         return number
 
@@ -305,7 +305,7 @@ class Link:
             answer.set_result(theirs)
             self._streams[number].attach(ours)
 
-        number = self._ask(host, port, _Connecting(f"port {port} of the task", connected, answer.set_exception))
+        number = self._ask(host, port, connected, answer.set_exception)
 
     def _abandon(self, answer: Future[socket.socket]) -> None:
         """The caller has given up; whatever came or comes of it goes."""
@@ -338,7 +338,7 @@ class Link:
         def refused(_: Exception) -> None:
             close_with_reset(client)
 
-        number = self._ask("0.0.0.0", port, _Connecting(f"port {port} of the task", connected, refused))
+        number = self._ask("0.0.0.0", port, connected, refused)
 
     def send(self, frame: bytes) -> None:
         """Send a frame; for the link's streams."""
@@ -347,7 +347,7 @@ class Link:
             self._flush()
 
     def hold_if_full(self, stream: Stream) -> bool:
-        """Tell whether the engine is behind with what it takes, and note who waits for it; for the link's streams."""
+        """Tell whether the engine is behind with what it takes, and note who waits; for the link's streams."""
         if len(self._output) < _OUTPUT_FULL:
             return False
         self._held.append(stream)

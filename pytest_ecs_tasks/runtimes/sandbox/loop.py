@@ -1,7 +1,8 @@
-"""The thread that serves every link of this process. It waits in one ``select`` and costs nothing while nothing moves."""
+"""The thread that serves every link of this process; it costs nothing while nothing moves."""
 
 from __future__ import annotations
 
+import contextlib
 import selectors
 import socket
 import threading
@@ -69,7 +70,9 @@ class LinkLoop:
         if self._stopping and not self.is_here:
             self._thread.join()
 
-    def watch(self, connection: socket.socket, events: int, owner: Owner, callback: Callable[[int], None]) -> None:
+    def watch(
+        self, connection: socket.socket, events: int, owner: Owner, callback: Callable[[int], None]
+    ) -> None:
         """Call ``callback(events)`` whenever one of ``events`` is possible; 0 stops watching."""
         # A forked child shares the selector with its parent, and would take the parent's sockets out of it.
         if not self.is_here:
@@ -84,10 +87,8 @@ class LinkLoop:
             self._selector.register(connection, events, (owner, callback))
 
     def _wake(self) -> None:
-        try:
+        with contextlib.suppress(BlockingIOError):  # it has enough reasons to wake up already
             self._waker.send(b"\0")
-        except BlockingIOError:
-            pass  # it has enough reasons to wake up already
 
     def _wake_up(self, _: int) -> None:
         self._awake.recv(4096)
@@ -146,4 +147,4 @@ class SharedLoop:
 
 
 SHARED_LOOP = SharedLoop()
-"""The one thing of this package that a process has only once: a thread for each link would cost a thread for each task."""
+"""The one thing here that a process has only once: else every task would cost a thread."""

@@ -1,12 +1,14 @@
 """Sockets that work although the user's test has forbidden itself the network.
 
-pytest-socket and its kin put a class of theirs in the place of ``socket.socket``, or a function in the place of its
-``connect``. The standard library's own ``accept`` and ``socketpair`` go through that name, so these don't use them.
+pytest-socket and its kin put a class of theirs in the place of ``socket.socket``, or a function in the place
+of its ``connect``. The standard library's own ``accept`` and ``socketpair`` go through that name, so these
+don't use them.
 """
 
 from __future__ import annotations
 
 import _socket
+import contextlib
 import socket
 import ssl
 import struct
@@ -26,8 +28,8 @@ def make_socket_pair() -> tuple[socket.socket, socket.socket]:
 def take_over(connection: socket.socket) -> socket.socket:
     """Return a socket in the place of ``connection``, whose object becomes closed.
 
-    An HTTP response shares its connection's socket and closes it when it is collected, or keeps it from being closed. TLS
-    cannot be moved to another object, and is returned as it is.
+    An HTTP response shares its connection's socket and closes it when it is collected, or keeps it from
+    being closed. TLS cannot be moved to another object, and is returned as it is.
     """
     if isinstance(connection, ssl.SSLSocket):
         return connection
@@ -73,8 +75,6 @@ def disable_delay(connection: socket.socket) -> None:
 
 def close_with_reset(connection: socket.socket) -> None:
     """Close so that a TCP peer sees a reset instead of an orderly end."""
-    try:
+    with contextlib.suppress(OSError):  # not connected any more: closing is all there is
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-    except OSError:
-        pass  # not a TCP socket any more: closing it is all there is
     connection.close()

@@ -1,4 +1,4 @@
-"""One connection carried over a link: the host's socket on one side, frames on the other. Lives on the loop's thread."""
+"""One connection carried over a link: the host's socket on one side, frames on the other."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Carrier(Protocol):
 
 
 class Stream:
-    """A connection. Holds at most one window of bytes that its socket did not take yet."""
+    """A connection, on the loop's thread. Holds at most one window that its socket did not take yet."""
 
     def __init__(self, number: int, carrier: Carrier) -> None:
         self.number = number
@@ -65,22 +65,33 @@ class Stream:
         self._write()
         self._update()
 
-    def take_data(self, payload: bytes) -> None:
-        """Pass bytes from the sandbox on; what the socket does not take now waits."""
+    def take(self, kind: FrameType, payload: bytes) -> None:
+        """Take a frame of this stream."""
+        match kind:
+            case FrameType.DATA:
+                self._take_data(payload)
+            case FrameType.GRANT:
+                self._take_grant(int.from_bytes(payload, "big"))
+            case FrameType.END:
+                self._take_end()
+            case FrameType.RESET:
+                self.abort()
+            case _:
+                raise ProtocolError(f"stream {self.number}: a frame of type {kind.name} is not a stream's")
+
+    def _take_data(self, payload: bytes) -> None:
         if len(payload) > WINDOW - len(self._pending) - self._eaten or self._remote_ended:
             raise ProtocolError(f"stream {self.number}: the sandbox sent more than it was granted")
         self._pending += payload
         self._write()
         self._update()
 
-    def take_end(self) -> None:
-        """The other side has no more to say; the socket learns it after the last byte."""
+    def _take_end(self) -> None:
         self._remote_ended = True
         self._write()
         self._update()
 
-    def take_grant(self, count: int) -> None:
-        """``count`` bytes more may be sent."""
+    def _take_grant(self, count: int) -> None:
         self._granted += count
         if self._granted > WINDOW:
             raise ProtocolError(f"stream {self.number}: the sandbox granted more than the window")
@@ -159,7 +170,7 @@ class Stream:
             self._eaten = 0
 
     def _update(self) -> None:
-        """Watch the socket for what can be done with it now, and for nothing else: a hang-up alone would spin."""
+        """Watch the socket for what can be done with it now only: a hang-up alone would spin."""
         if self._socket is None or self._over:
             return
         events = WRITE if self._pending else 0
