@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from pytest_ecs_tasks.core.document import Path, describe_type
+from pytest_ecs_tasks.core.document import Path, describe_type, printable
 from pytest_ecs_tasks.core.fields import CONTAINER, TASK_DEFINITION, VOLUME, Fate, Field, Kind
 from pytest_ecs_tasks.core.placeholders import find_placeholder
 from pytest_ecs_tasks.core.sizes import parse_cpu, parse_memory
@@ -142,7 +142,7 @@ def _check_map(value: object, path: Path, report: Report) -> dict[str, str] | No
             report.problem(path, f"a key is to be a text, not {describe_type(key)}")
         elif item is not None:
             text = _check_scalar(item, Field(Kind.TEXT), (*path, key), report)
-            if text is not None:
+            if text is not None and _check_scalar(key, Field(Kind.TEXT), (*path, key), report) is not None:
                 checked[key] = text
     return checked
 
@@ -212,7 +212,7 @@ def unknown_field(name: str, members: Mapping[str, Field], path: Path) -> str:
         return "an environment entry has a value, not valueFrom: move the entry to secrets"
     nearest = _nearest(name, members, cutoff=0.6)
     if nearest is not None and nearest.lower() == name.lower():
-        return f"'{name}' is not a field; did you mean {nearest}?"
+        return f"{show(name)} is not a field; did you mean {nearest}?"
     inside = next((outer for outer, member in members.items() if name in member.members), None)
     if inside is not None:
         return f"'{name}' is not a field here; it belongs inside {inside}"
@@ -220,7 +220,7 @@ def unknown_field(name: str, members: Mapping[str, Field], path: Path) -> str:
     if home is not None:
         return f"'{name}' is not a field here; it belongs to {home}"
     if nearest is not None:
-        return f"'{name}' is not a field; did you mean {nearest}?"
+        return f"{show(name)} is not a field; did you mean {nearest}?"
     fields = f"; the fields are {', '.join(members)}" if len(members) <= _MOST_FIELDS_SHOWN else ""
     return f"{show(name)} is not a field here{fields}"
 
@@ -245,7 +245,7 @@ def show(value: object) -> str:
     """Return a value for a message: quoted, and never long."""
     if isinstance(value, str):
         text = value if len(value) <= _LONGEST_SHOWN else f"{value[:_LONGEST_SHOWN]}…"
-        return f"'{text.encode('utf-8', 'backslashreplace').decode()}'"
+        return f"'{printable(text)}'"
     if isinstance(value, (bool, type(None), Mapping, list, tuple)):
         return describe_type(value)
     if isinstance(value, int) and abs(value) > _LARGEST:

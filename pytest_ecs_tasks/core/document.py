@@ -30,7 +30,7 @@ class Loaded:
 
 @dataclass(slots=True)
 class _Repetitions:
-    """Objects that have a key twice, as the JSON reader meets them; kept, so that their identity stays theirs."""
+    """Objects that have a key twice, as the JSON reader meets them; kept alive, to be found again."""
 
     found: list[tuple[dict[str, object], list[str]]] = field(default_factory=list)
 
@@ -125,7 +125,12 @@ def format_path(path: Path) -> str:
     text = ""
     for part in path:
         text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else part
-    return text
+    return printable(text)
+
+
+def printable(text: str) -> str:
+    """Return the text in a form that any terminal and file takes: half surrogate pairs are escaped."""
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def _find_places(value: object, repetitions: _Repetitions, path: Path = ()) -> list[Path]:
@@ -143,7 +148,7 @@ def _find_places(value: object, repetitions: _Repetitions, path: Path = ()) -> l
 
 def _describe_bad_json(text: str, error: json.JSONDecodeError) -> Problem:
     lines = text.split("\n")
-    line = lines[error.lineno - 1].rstrip("\r")
+    line = printable(lines[error.lineno - 1].rstrip("\r"))
     column = error.colno
     start = max(0, column - 1 - _LONGEST_LINE // 2)
     # The value of an environment variable may be a password: error reports do not show it.

@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 import pytest
+
 from pytest_ecs_tasks.core.parse import image_slot, parse_task_definition, read_task_definition
 from pytest_ecs_tasks.core.taskdef import (
     Condition,
@@ -351,7 +352,10 @@ def test_placeholders_are_filled(key: str, image: str) -> None:
 
 
 def test_a_placeholder_that_json_escapes_is_filled() -> None:
-    text = '{"family": "web", "containerDefinitions": [{"name": "a", "memory": 8, "image": "\\u003cIMAGE\\u003e"}]}'
+    text = (
+        '{"family": "web", "containerDefinitions": [{"name": "a", "memory": 8, '
+        '"image": "\\u003cIMAGE\\u003e"}]}'
+    )
 
     assert read_task_definition(text, "w", substitute={"<IMAGE>": 'a"\\b'}).containers[0].image == 'a"\\b'
 

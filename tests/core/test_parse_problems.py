@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+
 from pytest_ecs_tasks.core.parse import parse_task_definition
 from pytest_ecs_tasks.errors import Problem, TaskDefinitionError, UnsupportedFeature
 
@@ -45,12 +46,14 @@ APP = "containerDefinitions[0]"
         ({"zzz": 1}, f"{APP}.zzz: 'zzz' is not a field here"),
         (
             {"mountPoints": [{"sourceVolume": "a", "containerPath": "/a", "zzz": 1}]},
-            f"{APP}.mountPoints[0].zzz: 'zzz' is not a field here; the fields are sourceVolume, containerPath, "
+            f"{APP}.mountPoints[0].zzz: 'zzz' is not a field here; the fields are sourceVolume, "
+            "containerPath, "
             "readOnly",
         ),
         (
             {"environment": [{"name": "A", "valueFrom": "/a"}]},
-            f"{APP}.environment[0].valueFrom: an environment entry has a value, not valueFrom: move the entry to "
+            f"{APP}.environment[0].valueFrom: an environment entry has a value, not valueFrom: "
+            "move the entry to "
             "secrets",
         ),
         (
@@ -70,8 +73,14 @@ APP = "containerDefinitions[0]"
         ),
         ({"essential": "yes"}, f"{APP}.essential: true or false is wanted here, not 'yes'"),
         ({"command": "sleep 5"}, f"{APP}.command: a list is wanted here, not a text"),
-        ({"command": ["sleep", 5]}, f"{APP}.command[1]: a text is wanted here, not a number; put it in quotes"),
-        ({"portMappings": {"containerPort": 80}}, f"{APP}.portMappings: a list is wanted here, not an object"),
+        (
+            {"command": ["sleep", 5]},
+            f"{APP}.command[1]: a text is wanted here, not a number; put it in quotes",
+        ),
+        (
+            {"portMappings": {"containerPort": 80}},
+            f"{APP}.portMappings: a list is wanted here, not an object",
+        ),
         ({"portMappings": [80]}, f"{APP}.portMappings[0]: an object is wanted here, not a number"),
         ({"healthCheck": "true"}, f"{APP}.healthCheck: an object is wanted here, not a text"),
         ({"dockerLabels": ["a"]}, f"{APP}.dockerLabels: an object is wanted here, not a list"),
@@ -82,7 +91,8 @@ APP = "containerDefinitions[0]"
         ),
         (
             {"command": ["\ud800"]},
-            f"{APP}.command[0]: holds a character that no program can be given: NUL, or half a surrogate pair",
+            f"{APP}.command[0]: holds a character that no program can be given: NUL, or half a "
+            "surrogate pair",
         ),
         ({"stopTimeout": "x" * 100}, f"{APP}.stopTimeout: a whole number is wanted here, not '{'x' * 80}…'"),
     ],
@@ -103,9 +113,9 @@ def test_a_problem_of_a_container_is_told_with_its_place(fields: dict[str, Any],
             "requiresCompatibilities[0]: 'fargate' is not one of EC2, FARGATE, EXTERNAL, MANAGED_INSTANCES",
         ),
         ({"tags": {"team": "blue"}}, "tags: a list is wanted here, not an object"),
-        ({"image": "busybox"}, "image: 'image' is not a field here; it belongs to a container definition"),
+        ({"image": "busybox"}, "image: 'image' is not a field here; it belongs inside containerDefinitions"),
         ({"volumes": [{"host": {"sourcePath": "/a"}}]}, "volumes[0].name: is missing"),
-        ({7: "a"}, "7: 7 is not a field here"),
+        ({7: "a"}, "7: '7' is not a field here"),
     ],
 )
 def test_a_problem_of_the_task_is_told_with_its_place(fields: dict[Any, Any], expected: str) -> None:
@@ -133,7 +143,9 @@ def test_a_number_is_no_task_definition() -> None:
 
 def test_every_problem_is_reported_at_once_with_what_is_not_emulated() -> None:
     document = definition(
-        container(memory="x", command="sleep", environmentFiles=[{"type": "s3", "value": "arn:aws:s3:::b/e"}]),
+        container(
+            memory="x", command="sleep", environmentFiles=[{"type": "s3", "value": "arn:aws:s3:::b/e"}]
+        ),
         container("db", dependsOn=[{"containerName": "nobody", "condition": "START"}]),
         networkMode="bridged",
     )
@@ -186,7 +198,9 @@ def test_a_field_that_cannot_be_read_breaks_no_rule_besides() -> None:
 
 def test_a_document_that_contains_itself_is_refused() -> None:
     document = definition(container())
-    document["tags"] = [document]
+    tags: list[Any] = []
+    tags.append(tags)
+    document["tags"] = tags
 
     assert problems(document) == ["lists and objects are nested too deeply to be a task definition"]
 
@@ -219,7 +233,8 @@ def test_what_cannot_work_here_is_refused_all_at_once() -> None:
 
     assert str(caught.value) == (
         "web.json needs what is not emulated here; as it is, the task would not run as declared\n"
-        "  containerDefinitions[0].environmentFiles: environmentFiles is not emulated yet: the container would "
+        "  containerDefinitions[0].environmentFiles: environmentFiles is not emulated yet: the "
+        "container would "
         "run without these variables; give them as environment in the test\n"
         "  pidMode: pidMode 'task' is not emulated yet: each container would see only its own processes"
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from pytest_ecs_tasks.core.parse import parse_task_definition, read_task_definition
 from pytest_ecs_tasks.errors import TaskDefinitionError
 
@@ -26,7 +27,7 @@ def test_problems_have_the_line_of_their_field_and_come_in_its_order() -> None:
 \t\t\t]
 \t\t},
 \t\t{
-\t\t\t"image": "busybox"
+\t\t\t"image": "busybox", "memory": 8
 \t\t}
 \t],
 \t"networkMode": "default"
@@ -90,7 +91,8 @@ def test_a_key_that_is_there_twice_is_a_problem() -> None:
 
     assert message(text) == (
         "web.json has 1 problem\n"
-        "  line 4  containerDefinitions[0].image: the key 'image' is there twice; JSON readers keep only the last"
+        "  line 4  containerDefinitions[0].image: the key 'image' is there twice; JSON readers "
+        "keep only the last"
     )
 
 
@@ -100,7 +102,7 @@ def test_a_key_that_is_there_twice_is_a_problem() -> None:
         ("", "line 1  column 1: the document is empty\n    | \n    | ^"),
         (
             '{"family": "web"\n "cpu": "256"}',
-            "line 2  column 2: not JSON: expecting ',' delimiter\n    |  \"cpu\": \"256\"}\n    |  ^",
+            'line 2  column 2: not JSON: expecting \',\' delimiter\n    |  "cpu": "256"}\n    |  ^',
         ),
         (
             '{\n"family": ${name}\n}',
@@ -109,7 +111,8 @@ def test_a_key_that_is_there_twice_is_a_problem() -> None:
         ),
         (
             "family: web\n",
-            "line 1  column 1: this is not JSON, and JSON is all that is read yet\n    | family: web\n    | ^",
+            "line 1  column 1: this is not JSON, and JSON is all that is read yet\n    | "
+            "family: web\n    | ^",
         ),
     ],
 )

@@ -1,0 +1,186 @@
+"""Every rule that only Fargate has, and its text."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from pytest_ecs_tasks.core.parse import parse_task_definition
+from pytest_ecs_tasks.core.request import LaunchType
+from pytest_ecs_tasks.core.rules import validate
+from pytest_ecs_tasks.errors import TaskDefinitionError
+
+EXECUTION_ROLE = "arn:aws:iam::123456789012:role/execution"
+
+
+def definition(*containers: object, **fields: Any) -> dict[str, Any]:
+    return {"family": "web", "containerDefinitions": list(containers), **fields}
+
+
+def container(name: str = "app", **fields: Any) -> dict[str, Any]:
+    return {"name": name, "image": "busybox", "memory": 64, **fields}
+
+
+def fargate(*containers: object, **fields: Any) -> dict[str, Any]:
+    sizes = {"cpu": "256", "memory": "512", "networkMode": "awsvpc"}
+    return definition(*containers, **{"requiresCompatibilities": ["FARGATE"], **sizes, **fields})
+
+
+def problems(document: dict[str, Any]) -> list[str]:
+    with pytest.raises(TaskDefinitionError) as caught:
+        parse_task_definition(document)
+    return [str(problem) for problem in caught.value.problems]
+
+
+APP = "containerDefinitions[0]"
+
+
+AWSLOGS = {"awslogs-group": "g", "awslogs-region": "r", "awslogs-stream-prefix": "p"}
+
+
+@pytest.mark.parametrize(
+    ("task", "fields", "expected"),
+    [
+        ({"networkMode": "bridge"}, {}, "networkMode: Fargate only supports network mode ‘awsvpc’."),  # noqa: RUF001 - ECS's own quotes
+        ({"cpu": None}, {}, "cpu: Fargate requires that 'cpu' be defined at the task level."),
+        ({"memory": None}, {}, "memory: Fargate requires that 'memory' be defined at the task level."),
+        (
+            {"cpu": "300"},
+            {},
+            "cpu: Invalid 'cpu' setting for task. Fargate allows 256, 512, 1024, 2048, 4096, "
+            "8192, 16384; this is "
+            "300",
+        ),
+        (
+            {"memory": "4096"},
+            {},
+            "memory: No Fargate configuration exists for given values. With cpu 256 memory is "
+            "512, 1024, 2048 MiB, "
+            "not 4096",
+        ),
+        (
+            {"cpu": "1024", "memory": "512"},
+            {},
+            "memory: No Fargate configuration exists for given values. With cpu 1024 memory is "
+            "2048 to 8192 in "
+            "steps of 1024 MiB, not 512",
+        ),
+        (
+            {"ephemeralStorage": {"sizeInGiB": 10}},
+            {},
+            "ephemeralStorage.sizeInGiB: sizeInGiB is 21 to 200, not 10",
+        ),
+        (
+            {"volumes": [{"name": "a", "host": {"sourcePath": "/a"}}]},
+            {},
+            "volumes[0].host.sourcePath: a Fargate task has no host whose directory could be mounted",
+        ),
+        (
+            {"volumes": [{"name": "a", "dockerVolumeConfiguration": {"scope": "task"}}]},
+            {},
+            "volumes[0].dockerVolumeConfiguration: Fargate takes no Docker volumes; a volume "
+            "without it lives as "
+            "long as the task",
+        ),
+        (
+            {},
+            {"startTimeout": 1},
+            f"{APP}.startTimeout: startTimeout is 2 to 120 seconds on Fargate, not 1",
+        ),
+        (
+            {},
+            {"stopTimeout": 121},
+            f"{APP}.stopTimeout: stopTimeout is 2 to 120 seconds on Fargate, not 121",
+        ),
+        (
+            {},
+            {"logConfiguration": {"logDriver": "awslogs", "options": AWSLOGS}},
+            "executionRoleArn: Fargate requires task definition to have execution role ARN to "
+            "support log driver "
+            "awslogs.",
+        ),
+        (
+            {"executionRoleArn": EXECUTION_ROLE},
+            {
+                "logConfiguration": {
+                    "logDriver": "awslogs",
+                    "options": {**AWSLOGS, "awslogs-stream-prefix": ""},
+                }
+            },
+            f"{APP}.logConfiguration.options: awslogs on Fargate needs the option awslogs-stream-prefix",
+        ),
+        (
+            {},
+            {"secrets": [{"name": "A", "valueFrom": "/a"}]},
+            f"{APP}.secrets: Fargate fetches secrets with the task execution role, and there is no "
+            "executionRoleArn",
+        ),
+        ({}, {"privileged": True}, f"{APP}.privileged: Fargate does not support privileged"),
+        (
+            {},
+            {"dockerSecurityOptions": ["no-new-privileges"]},
+            f"{APP}.dockerSecurityOptions: Fargate does not support dockerSecurityOptions",
+        ),
+        (
+            {},
+            {"linuxParameters": {"maxSwap": 0}},
+            f"{APP}.linuxParameters.maxSwap: Fargate does not support maxSwap",
+        ),
+        (
+            {},
+            {"linuxParameters": {"capabilities": {"add": ["SYS_PTRACE", "NET_ADMIN"]}}},
+            f"{APP}.linuxParameters.capabilities.add: Fargate adds no capability but SYS_PTRACE; this adds "
+            "NET_ADMIN",
+        ),
+        (
+            {},
+            {"ulimits": [{"name": "core", "softLimit": 0, "hardLimit": 0}]},
+            f"{APP}.ulimits[0].name: Fargate sets no ulimit but nofile, not core",
+        ),
+    ],
+)
+def test_a_rule_of_fargate(task: dict[str, Any], fields: dict[str, Any], expected: str) -> None:
+    assert problems(fargate(container(**fields), **task)) == [expected]
+
+
+def test_ipc_mode_on_fargate_is_refused_by_ecs_before_it_is_refused_here() -> None:
+    assert problems(fargate(container(), ipcMode="task")) == [
+        "ipcMode: Tasks using the Fargate launch type do not support ipcMode.",
+        "ipcMode: ipcMode 'task' is not emulated yet: each container has an IPC namespace of its own",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("cpu", "memory"),
+    [
+        ("256", "512"),
+        ("512", "4096"),
+        ("1 vCPU", "8GB"),
+        ("4096", "30720"),
+        ("8192", "20480"),
+        ("16384", "122880"),
+    ],
+)
+def test_fargate_s_sizes_are_taken(cpu: str, memory: str) -> None:
+    parsed = parse_task_definition(fargate(container(), cpu=cpu, memory=memory))
+
+    assert parsed.cpu
+
+
+def test_run_task_on_fargate_checks_a_definition_that_ec2_took() -> None:
+    parsed = parse_task_definition(definition(container()))
+
+    validate(parsed)
+    validate(parsed, LaunchType.EC2)
+    with pytest.raises(TaskDefinitionError) as caught:
+        validate(parsed, LaunchType.FARGATE)
+    assert [str(problem) for problem in caught.value.problems] == [
+        "networkMode: Fargate only supports network mode ‘awsvpc’.",  # noqa: RUF001 - ECS's own quotes
+        "cpu: Fargate requires that 'cpu' be defined at the task level.",
+        "memory: Fargate requires that 'memory' be defined at the task level.",
+    ]
+
+
+def test_fargate_needs_no_memory_of_a_container() -> None:
+    assert parse_task_definition(fargate(container(memory=None))).containers[0].memory_mib is None
