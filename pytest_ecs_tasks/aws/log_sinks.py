@@ -140,7 +140,7 @@ class LogWriter:
                     )
         except AwsCallError as error:
             stream.failure = str(error)
-        except Exception as error:  # a bug of ours must not leave close() waiting
+        except Exception as error:  # noqa: BLE001 - a bug of ours must not leave close() waiting
             stream.failure = f"{type(error).__name__}: {error}"
 
 

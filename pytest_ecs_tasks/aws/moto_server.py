@@ -93,8 +93,7 @@ class MotoParent:
         self._log = tempfile.TemporaryFile(prefix="ecs-tasks-moto-")  # noqa: SIM115 - _release() closes it
         bytecode = ["-B"] if sys.dont_write_bytecode else []
         self._process = subprocess.Popen(
-            # -I and -S: nothing of the user's comes before the standard library; the rest of the path is
-            # sent.
+            # -I and -S: nothing of the user's comes before the standard library; the other paths are sent.
             [sys.executable, "-I", "-S", *bytecode, str(_PROGRAM)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -102,8 +101,7 @@ class MotoParent:
             bufsize=0,
             env=_environment(),
             cwd="/",
-            # Signals to pytest's process group are not for it: it ends by end-of-file, after pytest's
-            # teardown.
+            # Signals to pytest's process group are not for it: end-of-file ends it, after pytest's teardown.
             start_new_session=True,
         )
         self._send({"path": _search_path(), "pid": os.getpid()})

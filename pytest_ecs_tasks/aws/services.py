@@ -8,7 +8,7 @@ from pytest_ecs_tasks.aws.handle import TEST_ACCESS_KEY_ID, TEST_SECRET_ACCESS_K
 from pytest_ecs_tasks.aws.json_api import AwsCallError, JsonApi
 from pytest_ecs_tasks.aws.log_sinks import LogWriter
 from pytest_ecs_tasks.aws.provisions import Provisions
-from pytest_ecs_tasks.aws.secrets import SecretResolver
+from pytest_ecs_tasks.aws.secret_resolver import SecretResolver
 from pytest_ecs_tasks.core.spec import Sensitive
 from pytest_ecs_tasks.engine.ports import LogSink, LogStreamError, SecretRequest
 
