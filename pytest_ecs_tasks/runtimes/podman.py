@@ -5,10 +5,13 @@ from __future__ import annotations
 import dataclasses
 import ipaddress
 import re
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from pytest_ecs_tasks.engine.ports import ContainerFacts, EngineError, ImageFacts
 from pytest_ecs_tasks.runtimes.docker import PULL_TIMEOUT_S, DockerRuntime, raise_error_in_stream
+from pytest_ecs_tasks.runtimes.transport import Endpoint
 
 LIBPOD = "/v4.0.0/libpod"
 SHORT_NAME_DEFAULTS = ("localhost/", "docker.io/library/", "docker.io/")
@@ -29,6 +32,11 @@ class PodmanRuntime(DockerRuntime):
     """A Podman engine, through its Docker-compatible API."""
 
     name = "podman"
+
+    def __init__(self, endpoint: Endpoint | str, version_document: Mapping[str, Any] | None = None) -> None:
+        """Ask the engine for its version, unless its document is here already. Raises :class:`EngineError`."""
+        super().__init__(endpoint, version_document)
+        self._oom: dict[str, bool] = {}
 
     def find_image(self, reference: str) -> ImageFacts | None:
         # A local build "web:dev" is "localhost/web:dev" here, and the API takes a short name for one of docker.io.
@@ -62,12 +70,26 @@ class PodmanRuntime(DockerRuntime):
 
     def inspect_container(self, container_id: str) -> ContainerFacts:
         facts = super().inspect_container(container_id)
-        if facts.running or facts.out_of_memory:
+        if facts.running or not facts.started:
             return facts
-        # State.OOMKilled is false even after a real one: only the kernel's own count tells, as long as the cgroup is there.
-        return dataclasses.replace(
-            facts, out_of_memory=_kernel_saw_oom(facts) if facts.exit_code == KILLED else False
-        )
+        finished_at = facts.finished_at
+        if finished_at is not None and facts.started_at is not None:
+            # The end is the exit file's time, the start is noted later: a short life seems to end before it began.
+            finished_at = max(finished_at, facts.started_at)
+        return dataclasses.replace(facts, finished_at=finished_at, out_of_memory=self._saw_oom(facts))
+
+    def _saw_oom(self, facts: ContainerFacts) -> bool | None:
+        # State.OOMKilled is false even after a real one: only the kernel's own count tells. It goes with the cgroup,
+        # a moment after the end, so the answer is kept.
+        if facts.out_of_memory:
+            return True
+        counted = self._oom.get(facts.container_id)
+        if counted is None:
+            counted = _kernel_saw_oom(facts.container_id)
+        if counted is None:
+            return None if facts.exit_code == KILLED else False
+        self._oom[facts.container_id] = counted
+        return counted
 
     def kill_container(self, container_id: str, signal: str) -> None:
         try:
@@ -78,6 +100,7 @@ class PodmanRuntime(DockerRuntime):
                 raise
 
     def remove_container(self, container_id: str) -> None:
+        self._oom.pop(container_id, None)
         try:
             super().remove_container(container_id)
         except EngineError as error:
@@ -102,10 +125,10 @@ def is_loopback_registry(reference: str) -> bool:
         return host == "localhost"
 
 
-def _kernel_saw_oom(facts: ContainerFacts) -> bool | None:
+def _kernel_saw_oom(container_id: str) -> bool | None:
     for place in _OOM_COUNTERS:
         try:
-            found = _OOM_KILLS.search(Path(place.format(id=facts.container_id)).read_text())
+            found = _OOM_KILLS.search(Path(place.format(id=container_id)).read_text())
         except OSError:
             continue
         if found:

@@ -139,12 +139,9 @@ class EngineClient(APIClient):
     """docker-py's low-level client of one thread, with a way to the engine that is its own."""
 
     def __init__(self, endpoint: Endpoint, version: str) -> None:
-        super().__init__(
-            base_url=endpoint.url,
-            version=version,
-            timeout=CALL_TIMEOUT_S,
-            tls=endpoint.tls or False,  # type: ignore[arg-type]
-        )
+        # The stubs know neither a timeout of parts of a second nor that ``tls`` may be False.
+        settings: dict[str, Any] = {"timeout": CALL_TIMEOUT_S, "tls": endpoint.tls or False}
+        super().__init__(base_url=endpoint.url, version=version, **settings)
         self.trust_env = False
         self._engine_pool = _make_pool(endpoint)
 

@@ -11,6 +11,7 @@ import socket
 import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from pytest_ecs_tasks.engine.ports import EngineError
 
@@ -25,10 +26,16 @@ def _real_socket_class() -> type[socket.socket]:
     return socket.socket
 
 
-class EngineSocket(_real_socket_class()):
-    """A socket that pytest-socket and its like do not reach: neither the class nor ``connect`` can be swapped under it."""
+if TYPE_CHECKING:
+    _Socket = socket.socket
+else:
+    _Socket = _real_socket_class()
 
-    connect = socket.SocketType.connect  # type: ignore[assignment]  # the C method itself, which nobody can replace
+
+class EngineSocket(_Socket):
+    """A socket that pytest-socket and its like do not reach: neither it nor its ``connect`` can be swapped."""
+
+    connect = socket.SocketType.connect  # the C method itself
 
 
 _getaddrinfo = socket.getaddrinfo

@@ -156,7 +156,7 @@ class FakeRuntime:
                 self._scripts.get(reference, Script()),
                 stop_signal=image.stop_signal,
             )
-            container.address = f"10.{number % 250}.0.2" if spec.network in self._networks else None
+            container.address = self._address(spec.network, number)
             container.bindings = tuple(
                 NetworkBinding(
                     port.host_ip,
@@ -317,6 +317,12 @@ class FakeRuntime:
             self._container(owner)
         elif network not in self._networks and network not in ("none", "host", "bridge", "default"):
             raise EngineError(f"network {network} not found", status=404)
+
+    def _address(self, network: str, number: int) -> str | None:
+        if network not in self._networks:
+            return None
+        gateway = self._networks[network][0].gateway or ""
+        return f"{gateway.removesuffix('.0.1')}.{number // 250}.{number % 250 + 2}"
 
     def _add_image(self, reference: str) -> ImageFacts:
         digest = hashlib.sha256(reference.encode()).hexdigest()
