@@ -57,7 +57,7 @@ class Server:
     def close(self) -> None:
         self._closing = True
         self.dial().close()
-        for thread in tuple(self._threads):
+        for thread in self._threads:  # the first is the one that may still add to them
             thread.join(30)
         self._listener.close()
 

@@ -58,7 +58,7 @@ class EchoServer:
             return
         self._closing = True
         self.dial().close()
-        for thread in tuple(self._threads):
+        for thread in self._threads:  # the first is the one that may still add to them
             thread.join(10)
         self._listener.close()
 

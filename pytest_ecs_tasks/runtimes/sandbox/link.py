@@ -347,7 +347,7 @@ class Link:
             self._flush()
 
     def hold_if_full(self, stream: Stream) -> bool:
-        """Tell whether the engine is behind with what it takes, and note who waits; for the link's streams."""
+        """Tell whether the engine is behind with what it takes, and note who waits; for the streams."""
         if len(self._output) < _OUTPUT_FULL:
             return False
         self._held.append(stream)
