@@ -28,7 +28,7 @@ ASK_AGAIN_S = 0.05
 CAP_SYS_RESOURCE = 24
 
 
-class EngineFailed(Exception):
+class EngineProcessError(Exception):
     """An engine is installed but could not be started or ended; the text has the end of its log."""
 
 
@@ -60,7 +60,7 @@ def search_path() -> str:
 
 
 def start(name: str, say: Say) -> Engine:
-    """Start an installed engine and wait until it answers; raises EngineFailed."""
+    """Start an installed engine and wait until it answers; raises EngineProcessError."""
     if Path("/run/systemd/system").is_dir() and os.getuid() == 0:
         return _start_unit(name, say)
     socket_path = _socket_path(name)
@@ -83,7 +83,9 @@ def start(name: str, say: Say) -> Engine:
     engine = _wait_until_it_answers(name, url, lambda: process.poll() is None)
     if engine is None:
         stop(name, say)
-        raise EngineFailed(f"{name} did not answer at {url} within {START_TIMEOUT_S} s; its log ends:\n{_tail(log)}")
+        raise EngineProcessError(
+            f"{name} did not answer at {url} within {START_TIMEOUT_S} s; its log ends:\n{_tail(log)}"
+        )
     return engine
 
 
@@ -94,7 +96,9 @@ def _start_unit(name: str, say: Say) -> Engine:
     done = subprocess.run(["systemctl", "start", unit], capture_output=True, text=True, check=False)
     engine = _wait_until_it_answers(name, url, lambda: done.returncode == 0)
     if engine is None:
-        raise EngineFailed(f"systemctl could not start {unit}: {done.stderr.strip()}; see 'journalctl -u {unit}'")
+        raise EngineProcessError(
+            f"systemctl could not start {unit}: {done.stderr.strip()}; see 'journalctl -u {unit}'"
+        )
     _record(Started(name, url, 0, 0, systemd_unit=unit))
     return engine
 
@@ -133,7 +137,9 @@ def _podman_configuration() -> str:
         engine.append('runtime = "runc"  # the default, crun, is not installed')
     if not _has_capability(CAP_SYS_RESOURCE):
         limits = '["nofile=20000:20000", "nproc=4096:4096"]'
-        containers.append(f"default_ulimits = {limits}  # the defaults raise hard limits, which is not allowed here")
+        containers.append(
+            f"default_ulimits = {limits}  # the defaults raise hard limits, which is not allowed here"
+        )
     sections = (("[engine]", engine), ("[containers]", containers))
     return "".join("\n".join((title, *lines)) + "\n" for title, lines in sections if lines)
 
@@ -153,13 +159,15 @@ def _scratch_dir() -> Path:
 
 
 def _clear_stale_state(name: str, socket_path: Path, say: Say) -> None:
-    """Remove what a killed engine left behind; raises EngineFailed when its process still lives but does not answer."""
+    """Remove what a killed engine left behind; raises EngineProcessError when its process still lives but does not answer."""
     if name == "docker":
         _clear_pid_file(Path("/var/run/docker.pid"), "dockerd", say)
         _clear_pid_file(Path("/var/run/docker/containerd/containerd.pid"), "containerd", say)
     if socket_path.is_socket():
         if not engine_api.is_deserted(socket_path):
-            raise EngineFailed(f"something listens at {socket_path}, but it does not answer as {name}; end it first")
+            raise EngineProcessError(
+                f"something listens at {socket_path}, but it does not answer as {name}; end it first"
+            )
         say(f"{name}: nobody listens at {socket_path}: removing the stale socket")
         socket_path.unlink()
 
@@ -172,7 +180,9 @@ def _clear_pid_file(pid_file: Path, program: str, say: Say) -> None:
         pid = 0
     if pid and _program_of(pid) == program:
         if program == "dockerd":
-            raise EngineFailed(f"dockerd runs (pid {pid}) but its socket does not answer; end it or set DOCKER_HOST")
+            raise EngineProcessError(
+                f"dockerd runs (pid {pid}) but its socket does not answer; end it or set DOCKER_HOST"
+            )
         return
     if pid_file.exists():
         say(f"docker: {pid_file} names no running {program}: removing it")
@@ -193,7 +203,7 @@ def _wait_until_it_answers(name: str, url: str, is_alive: Callable[[], bool]) ->
 
 
 def stop(name: str, say: Say) -> None:
-    """End an engine that this script started, and what runs on it; leaves every other alone. Raises EngineFailed."""
+    """End an engine that this script started, and what runs on it; leaves every other alone. Raises EngineProcessError."""
     ours = recorded(name)
     _record_path(name).unlink(missing_ok=True)
     if ours is None:
@@ -221,7 +231,7 @@ def _end(ours: Started) -> None:
             if _start_time(ours.pid) != ours.started_at:
                 return
             time.sleep(ASK_AGAIN_S)
-    raise EngineFailed(f"{ours.name} (pid {ours.pid}) did not end; end it yourself")
+    raise EngineProcessError(f"{ours.name} (pid {ours.pid}) did not end; end it yourself")
 
 
 def _remove_containers_of_our_podman(ours: Started, say: Say) -> None:
@@ -234,7 +244,9 @@ def _remove_containers_of_our_podman(ours: Started, say: Say) -> None:
         if container_id:
             say(f"podman: removing container {container_id[:12]}, which was started through it")
             try:
-                engine_api.call(ours.url, "DELETE", f"/v1.41/containers/{container_id}?force=1&v=1", timeout_s=30)
+                engine_api.call(
+                    ours.url, "DELETE", f"/v1.41/containers/{container_id}?force=1&v=1", timeout_s=30
+                )
             except (OSError, engine_api.ApiError) as error:
                 say(f"podman: {error}")
 

@@ -30,7 +30,7 @@ if __package__ in (None, ""):
 import engine_api
 import engine_process
 from engine_api import Engine
-from engine_process import EngineFailed
+from engine_process import EngineProcessError
 
 ENGINES = ("docker", "podman")
 EXIT_NO_ENGINE = 3
@@ -42,7 +42,7 @@ PACKAGES = {
 PROGRAM = {"docker": "dockerd", "podman": "podman"}
 
 
-class NoEngine(Exception):
+class NoEngineError(Exception):
     """No engine can be had on this machine; the text says why and what to do."""
 
 
@@ -122,10 +122,10 @@ def advice(name: str) -> str:
 
 
 def install(name: str) -> None:
-    """Install Debian's packages of an engine; raises NoEngine where that is not allowed or does not work."""
+    """Install Debian's packages of an engine; raises NoEngineError where that is not allowed or does not work."""
     reason = why_not_installable()
     if reason is not None:
-        raise NoEngine(f"no {name} answers and none is installed; {reason}; {advice(name)}")
+        raise NoEngineError(f"no {name} answers and none is installed; {reason}; {advice(name)}")
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
     options = ["-qq", "-o", "DPkg::Lock::Timeout=300", "-o", "Acquire::Retries=3"]
     for command in (["update"], ["install", "-y", "--no-install-recommends", *PACKAGES[name]]):
@@ -142,11 +142,11 @@ def install(name: str) -> None:
         # A failed update may still leave lists good enough to install from.
         if done.returncode != 0 and command[0] == "install":
             tail = "\n".join(done.stdout.splitlines()[-15:])
-            raise NoEngine(f"apt-get could not install {name}; {advice(name)}; it said:\n{tail}")
+            raise NoEngineError(f"apt-get could not install {name}; {advice(name)}; it said:\n{tail}")
 
 
 def get(name: str) -> Engine:
-    """Return a running engine of this name, whatever it takes; raises NoEngine or EngineFailed."""
+    """Return a running engine of this name, whatever it takes; raises NoEngineError or EngineProcessError."""
     with only_one_at_a_time():
         began = time.monotonic()
         running = find_running(name)
@@ -156,9 +156,11 @@ def get(name: str) -> Engine:
         if program(name) is None:
             install(name)
         elif name == "docker" and os.getuid() != 0:
-            raise NoEngine(f"no docker answers to this user; starting one needs root; {advice(name)}")
+            raise NoEngineError(f"no docker answers to this user; starting one needs root; {advice(name)}")
         if not sys.platform.startswith("linux"):
-            raise NoEngine(f"no {name} answers; this script starts engines on Linux only; {advice(name)}")
+            raise NoEngineError(
+                f"no {name} answers; this script starts engines on Linux only; {advice(name)}"
+            )
         # Installing a package may start its service where there is an init system.
         engine = find_running(name) or engine_process.start(name, say)
         say(f"{name}: {engine.version} answers at {engine.url} after {time.monotonic() - began:.1f} s")
@@ -177,9 +179,9 @@ def get_any() -> Engine:
     for name in installed_first:
         try:
             return get(name)
-        except (NoEngine, EngineFailed) as error:
+        except (NoEngineError, EngineProcessError) as error:
             reasons.append(str(error))
-    raise NoEngine("; ".join(reasons))
+    raise NoEngineError("; ".join(reasons))
 
 
 def show_status() -> None:
@@ -202,7 +204,7 @@ def stop(names: list[str]) -> int:
         for name in names:
             try:
                 engine_process.stop(name, say)
-            except EngineFailed as error:
+            except EngineProcessError as error:
                 say(str(error))
                 failed = 1
     return failed
@@ -225,10 +227,10 @@ def main(arguments: list[str]) -> int:
         parser.error("say which engine: docker, podman or any")
     try:
         engine = get_any() if options.engine == "any" else get(options.engine)
-    except NoEngine as error:
+    except NoEngineError as error:
         say(str(error))
         return EXIT_NO_ENGINE
-    except EngineFailed as error:
+    except EngineProcessError as error:
         say(str(error))
         return 1
     print(engine.url if options.url else f"{engine.name}: {engine.url}")

@@ -51,7 +51,9 @@ class Tree:
     def files(self, suffix: str) -> list[str]:
         """List the paths of regular files with this suffix, sorted."""
         return sorted(
-            path for path, entry in self.entries.items() if entry.kind == tarfile.REGTYPE and path.endswith(suffix)
+            path
+            for path, entry in self.entries.items()
+            if entry.kind == tarfile.REGTYPE and path.endswith(suffix)
         )
 
     def write_layer(self, layer: Path) -> None:
@@ -60,7 +62,12 @@ class Tree:
             for path in sorted(self.entries):
                 entry = self.entries[path]
                 info = tarfile.TarInfo(path)
-                info.type, info.mode, info.linkname, info.size = entry.kind, entry.mode, entry.target, len(entry.data)
+                info.type, info.mode, info.linkname, info.size = (
+                    entry.kind,
+                    entry.mode,
+                    entry.target,
+                    len(entry.data),
+                )
                 tar.addfile(info, io.BytesIO(entry.data))
 
 
@@ -94,7 +101,9 @@ def pack(archive: Path, tag: str, config: bytes, layers: list[Path]) -> None:
     with tempfile.TemporaryDirectory(dir=archive.parent) as scratch:
         unfinished = Path(scratch) / archive.name
         with tarfile.open(unfinished, "w", format=tarfile.GNU_FORMAT) as tar:
-            _add_bytes(tar, "manifest.json", _json([{"Config": config_name, "RepoTags": [tag], "Layers": names}]))
+            _add_bytes(
+                tar, "manifest.json", _json([{"Config": config_name, "RepoTags": [tag], "Layers": names}])
+            )
             _add_bytes(tar, config_name, config)
             for name, layer in zip(names, layers, strict=True):
                 info = tarfile.TarInfo(name)

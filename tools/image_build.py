@@ -24,7 +24,7 @@ USR_MERGED = ("bin", "sbin", "lib", "lib32", "lib64", "libx32")
 SITE_PACKAGES = "usr/lib/python3/dist-packages"
 
 
-class BuildFailed(Exception):
+class BuildError(Exception):
     """An image could not be built; the text says why and what to do."""
 
 
@@ -36,10 +36,10 @@ def can_build() -> bool:
 def build(recipe: Recipe, archive: Path, workshop: Path) -> None:
     """Write the image as a ``docker load`` archive; ``workshop`` keeps downloads for the next image.
 
-    Raises BuildFailed.
+    Raises BuildError.
     """
     if not can_build():
-        raise BuildFailed("building images needs apt-get and dpkg-deb (Debian or Ubuntu, root is not needed)")
+        raise BuildError("building images needs apt-get and dpkg-deb (Debian or Ubuntu, root is not needed)")
     tree = _empty_system()
     for package in _download(_closure(recipe.packages, workshop), workshop):
         _add_package(tree, package)
@@ -63,7 +63,7 @@ def build(recipe: Recipe, archive: Path, workshop: Path) -> None:
 
 def _empty_system() -> Tree:
     tree = Tree()
-    for name in USR_MERGED[:3] + ("lib64",):
+    for name in (*USR_MERGED[:3], "lib64"):
         tree.add_directory(f"usr/{name}")
         tree.add_link(name, f"usr/{name}")
     for name in ("dev", "etc", "proc", "root", "run", "sys", "var/lib", "var/log"):
@@ -89,7 +89,7 @@ def _closure(packages: tuple[str, ...], workshop: Path) -> list[str]:
     ]
     try:
         listing = _run(arguments)
-    except BuildFailed:
+    except BuildError:
         _update_own_lists(workshop)
         listing = _run([arguments[0], *_own_lists(workshop), *arguments[1:]])
     names = [line.split()[1] for line in listing.splitlines() if line.startswith("'")]
@@ -111,7 +111,7 @@ def _download(debs: list[str], workshop: Path) -> list[Path]:
             arguments = [*_apt(workshop), "-o", "APT::Sandbox::User=root", "download", *wanted]
             try:
                 _run(arguments, cwd=scratch)
-            except BuildFailed:
+            except BuildError:
                 # Lists on a machine that has not run "apt-get update" for long name versions that are gone.
                 _update_own_lists(workshop)
                 raise
@@ -194,7 +194,15 @@ def _add_python(tree: Tree, recipe: Recipe) -> None:
         site = Path(scratch) / "site"
         _run(
             [
-                *(sys.executable, "-m", "pip", "install", "--quiet", "--no-compile", "--disable-pip-version-check"),
+                *(
+                    sys.executable,
+                    "-m",
+                    "pip",
+                    "install",
+                    "--quiet",
+                    "--no-compile",
+                    "--disable-pip-version-check",
+                ),
                 *("--only-binary=:all:", "--python-version", version, "--target", str(site), *recipe.wheels),
             ]
         )
@@ -249,10 +257,12 @@ def _machine() -> str:
 
 
 def _run(arguments: Iterable[str], cwd: str | None = None) -> str:
-    """Run a program and return its output; raises BuildFailed with the end of what it said."""
+    """Run a program and return its output; raises BuildError with the end of what it said."""
     command = list(arguments)
-    done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
+    done = subprocess.run(
+        command, cwd=cwd, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL
+    )
     if done.returncode != 0:
         tail = "\n".join((done.stdout + done.stderr).splitlines()[-8:])
-        raise BuildFailed(f"{Path(command[0]).name} {command[-1]} failed:\n{tail}")
+        raise BuildError(f"{Path(command[0]).name} {command[-1]} failed:\n{tail}")
     return done.stdout

@@ -29,7 +29,7 @@ import engine_api
 import image_build
 from image_apps import App, build_app, read_app
 from image_archive import Archive, read_archive
-from image_build import BuildFailed
+from image_build import BuildError
 from image_recipes import RECIPES, Recipe
 
 LOAD_TIMEOUT_S = 120
@@ -59,19 +59,21 @@ def only_one_at_a_time() -> Iterator[None]:
 
 
 def find_or_build(recipe: Recipe) -> Archive:
-    """Return the image's archive, built if the cache lacks it; raises BuildFailed."""
+    """Return the image's archive, built if the cache lacks it; raises BuildError."""
     path = cache_dir() / f"{recipe.name}-{recipe.key}.tar"
     if not path.exists():
         began = time.monotonic()
         try:
             image_build.build(recipe, path, cache_dir() / "workshop")
-        except BuildFailed as error:
+        except BuildError as error:
             hint = "" if image_build.can_build() else "\n" + ELSEWHERE.format(cache=cache_dir())
-            raise BuildFailed(f"{recipe.tag}: {error}{hint}") from error
+            raise BuildError(f"{recipe.tag}: {error}{hint}") from error
         for older in set(path.parent.glob(f"{recipe.name}-*.tar")) - {path}:
             older.unlink()
         size_mb = path.stat().st_size / 1e6
-        print(f"images: {recipe.tag}: built in {time.monotonic() - began:.1f} s, {size_mb:.1f} MB", flush=True)
+        print(
+            f"images: {recipe.tag}: built in {time.monotonic() - began:.1f} s, {size_mb:.1f} MB", flush=True
+        )
     return read_archive(path)
 
 
@@ -79,6 +81,11 @@ def find_apps() -> dict[str, App]:
     """Find the examples' application images, by the directory name of the example."""
     examples = Path(__file__).resolve().parent.parent / "examples"
     return {file.parent.parent.name: read_app(file) for file in sorted(examples.glob("*/image/image.toml"))}
+
+
+def known_names() -> list[str]:
+    """List everything that can be built, base images before what stands on them."""
+    return [*RECIPES, *find_apps()]
 
 
 def load(tag: str, archive: Archive, engine: engine_api.Engine) -> str:
@@ -89,12 +96,14 @@ def load(tag: str, archive: Archive, engine: engine_api.Engine) -> str:
     with archive.path.open("rb") as body:
         answer = engine_api.call(engine.url, "POST", _load_path(engine), body, timeout_s=LOAD_TIMEOUT_S)
     if _loaded_layers(tag, engine) != archive.layers:
-        raise engine_api.ApiError(f"{engine.name} did not take {archive.path}: {answer.decode(errors='replace')}")
+        raise engine_api.ApiError(
+            f"{engine.name} did not take {archive.path}: {answer.decode(errors='replace')}"
+        )
     return f"loaded in {time.monotonic() - began:.1f} s"
 
 
 def provide(names: list[str], engines: list[engine_api.Engine]) -> None:
-    """Build what the cache lacks and load what the engines lack; raises BuildFailed, ApiError or OSError."""
+    """Build what the cache lacks and load what the engines lack; raises BuildError, ApiError or OSError."""
     apps = find_apps()
     for name in names:
         with only_one_at_a_time(), tempfile.TemporaryDirectory() as scratch:
@@ -129,10 +138,12 @@ def _load_path(engine: engine_api.Engine) -> str:
 
 def main(arguments: list[str]) -> int:
     """Run the command line described at the top of this file."""
-    known = [*RECIPES, *find_apps()]
+    known = known_names()
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("names", nargs="+", choices=(*known, "all"), metavar="NAME")
-    parser.add_argument("--engine", action="append", default=[], metavar="URL", help="where to load; may be repeated")
+    parser.add_argument(
+        "--engine", action="append", default=[], metavar="URL", help="where to load; may be repeated"
+    )
     options = parser.parse_args(arguments)
     names = known if "all" in options.names else options.names
     engines = []
@@ -144,7 +155,7 @@ def main(arguments: list[str]) -> int:
         engines.append(engine)
     try:
         provide(names, engines)
-    except (BuildFailed, engine_api.ApiError, OSError) as error:
+    except (BuildError, engine_api.ApiError, OSError) as error:
         print(f"images: {error}", file=sys.stderr)
         return 1
     return 0
