@@ -159,7 +159,7 @@ def _scratch_dir() -> Path:
 
 
 def _clear_stale_state(name: str, socket_path: Path, say: Say) -> None:
-    """Remove what a killed engine left behind; raises EngineProcessError when its process still lives but does not answer."""
+    """Remove what a killed engine left behind; raises EngineProcessError when it lives but does not answer."""
     if name == "docker":
         _clear_pid_file(Path("/var/run/docker.pid"), "dockerd", say)
         _clear_pid_file(Path("/var/run/docker/containerd/containerd.pid"), "containerd", say)
@@ -203,7 +203,7 @@ def _wait_until_it_answers(name: str, url: str, is_alive: Callable[[], bool]) ->
 
 
 def stop(name: str, say: Say) -> None:
-    """End an engine that this script started, and what runs on it; leaves every other alone. Raises EngineProcessError."""
+    """End an engine that this script started, and what runs on it; leaves every other alone."""
     ours = recorded(name)
     _record_path(name).unlink(missing_ok=True)
     if ours is None:
