@@ -184,7 +184,9 @@ class EcsTask:
         name, wanted, protocol = fitting_port(self.definition, container, port)
         return self._control.reach(name, wanted, protocol)
 
-    def url(self, container: str | None = None, port: int | None = None, path: str = "/", scheme: str = "http") -> str:
+    def url(
+        self, container: str | None = None, port: int | None = None, path: str = "/", scheme: str = "http"
+    ) -> str:
         """Return the URL at which this process reaches a container port; see :meth:`address`."""
         host, reached = self.address(container, port)
         shown = f"[{host}]" if ":" in host else host
@@ -225,7 +227,9 @@ class EcsTask:
         if callable(condition):
             self._waiter.until_true(Question(condition, self), timeout)
         else:
-            from pytest_ecs_tasks.wait_target import wait_for_strategy  # imports testcontainers, which is slow
+            from pytest_ecs_tasks.wait_target import (
+                wait_for_strategy,  # imports testcontainers, which is slow
+            )
 
             name = fitting_container(self.definition, container)
             wait_for_strategy(condition, self._control, name, self._waiter, timeout)
@@ -268,9 +272,15 @@ class EcsTask:
         name = named_container(self.definition, container)
         result = self._control.execute(name, arguments, timeout)
         if check and result.exit_code != 0:
-            how = f"was still running after {timeout:g} s" if result.exit_code is None else f"exited {result.exit_code}"
+            how = (
+                f"was still running after {timeout:g} s"
+                if result.exit_code is None
+                else f"exited {result.exit_code}"
+            )
             output = (result.stderr or result.stdout).strip()
-            raise EcsTaskError("\n".join([f"exec in container '{name}' {how}: {command!r}", *_indented(output)]))
+            raise EcsTaskError(
+                "\n".join([f"exec in container '{name}' {how}: {command!r}", *_indented(output)])
+            )
         return result
 
     def kill(self, container: str, signal: str = "SIGKILL") -> None:

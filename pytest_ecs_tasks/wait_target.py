@@ -30,7 +30,9 @@ def wait_for_strategy(
     """
     name = type(strategy).__name__
     if not hasattr(strategy, "wait_until_ready"):
-        raise EcsTaskError(f"cannot wait for {strategy!r}: it is neither callable nor a testcontainers wait strategy")
+        raise EcsTaskError(
+            f"cannot wait for {strategy!r}: it is neither callable nor a testcontainers wait strategy"
+        )
     waiter.until_running(timeout)
     own = copy.deepcopy(strategy)  # the test may use it again
     own.with_poll_interval(POLL_S)
@@ -53,7 +55,11 @@ def wait_for_strategy(
 
 
 def _await_outcome(
-    outcome: queue.SimpleQueue[BaseException | None], control: TaskControl, waiter: Waiter, name: str, limit: float
+    outcome: queue.SimpleQueue[BaseException | None],
+    control: TaskControl,
+    waiter: Waiter,
+    name: str,
+    limit: float,
 ) -> None:
     deadline = control.now() + limit
     while True:
@@ -100,7 +106,9 @@ class StrategyTarget:
         """Return stdout and stderr, each as it is so far."""
         lines = self._control.log_book(self._name).lines()
         streams = ("stdout", "stderr")
-        out, err = ("".join(f"{line.text}\n" for line in lines if line.stream == stream) for stream in streams)
+        out, err = (
+            "".join(f"{line.text}\n" for line in lines if line.stream == stream) for stream in streams
+        )
         return out.encode(), err.encode()
 
     def exec(self, command: str | list[str]) -> tuple[int | None, bytes]:

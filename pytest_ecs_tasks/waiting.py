@@ -14,7 +14,10 @@ from pytest_ecs_tasks.errors import ImageError, TaskFailedToStart, TaskStopped, 
 
 STOP_TIMEOUT_S = 300.0  # the default of wait_stopped
 LAST_WORDS_S = 2.0  # how long a failure waits for the exit codes and logs of a task that is already stopping
-FIRST_PERIOD_S, LAST_PERIOD_S = 0.05, 0.5  # how often a condition that may depend on the outside world is asked
+FIRST_PERIOD_S, LAST_PERIOD_S = (
+    0.05,
+    0.5,
+)  # how often a condition that may depend on the outside world is asked
 UNFINISHED_LINES = 2  # one for each stream
 
 
@@ -52,7 +55,9 @@ class Waiter:
         search = LineSearch(self._control.log_book(name), pattern)
 
         def is_decided() -> bool:
-            is_complete = self._task().container(name).stopped  # asked first: the last line may come in between
+            is_complete = (
+                self._task().container(name).stopped
+            )  # asked first: the last line may come in between
             return search.find() is not None or is_complete
 
         came = self._wait(is_decided, timeout)
@@ -190,7 +195,9 @@ class Question:
     @property
     def excuse(self) -> list[str]:
         """Why the last answer was no, if it was an error."""
-        return [] if self._error is None else [f"  its last error: {type(self._error).__name__}: {self._error}"]
+        return (
+            [] if self._error is None else [f"  its last error: {type(self._error).__name__}: {self._error}"]
+        )
 
 
 def _takes_an_argument(condition: Callable[..., object]) -> bool:

@@ -53,7 +53,9 @@ def _port_problem(port: int | None, *, found: bool) -> str:
 
 def _mapped(containers: list[ContainerDefinition]) -> str:
     mapped = [
-        f"{each.name} {_range(mapping)}/{mapping.protocol}" for each in containers for mapping in each.port_mappings
+        f"{each.name} {_range(mapping)}/{mapping.protocol}"
+        for each in containers
+        for mapping in each.port_mappings
     ]
     return f"portMappings has {', '.join(mapped)}" if mapped else "there are no portMappings"
 

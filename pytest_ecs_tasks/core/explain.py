@@ -42,7 +42,9 @@ def explain_failed_start(task: Task) -> str:
 
 def explain_missing_image(task: Task, local_images: Callable[[], Sequence[str]]) -> str:
     """Return which image could not be had and what can be done; ``local_images`` are asked for names that look alike."""
-    container = next((each for each in task.containers if each.plan.image not in task.images), task.containers[0])
+    container = next(
+        (each for each in task.containers if each.plan.image not in task.images), task.containers[0]
+    )
     image = container.plan.image
     names = _similar_images(image, local_images())
     local = without_tag(image).rpartition("/")[2]
@@ -144,7 +146,9 @@ def _remarks(container: Container) -> Iterator[str]:
 
 def _health_remark(container: Container) -> str:
     progress = container.health
-    if progress is None or (progress.last_exit_code is None and not progress.last_output and not progress.ever_healthy):
+    if progress is None or (
+        progress.last_exit_code is None and not progress.last_output and not progress.ever_healthy
+    ):
         return "healthCheck never ran"
     if progress.status is HealthStatus.HEALTHY:
         return "HEALTHY"
@@ -178,7 +182,11 @@ def _start_blocker(task: Task, container: Container) -> str:
     if container.plan.image not in task.images:
         return f"waits for its image {container.plan.image}"
     if container.plan.sandbox is not None and container.plan.sandbox not in task.sandboxes:
-        return "waits for the task's network" if container.plan.sandbox == TASK_SANDBOX else "waits for its network"
+        return (
+            "waits for the task's network"
+            if container.plan.sandbox == TASK_SANDBOX
+            else "waits for its network"
+        )
     if task.plan.volumes and not task.volumes_ready:
         return "waits for the task's volumes"
     return "waits for the engine to start it"

@@ -21,7 +21,9 @@ def start_timeout_s(task: Task) -> float:
     return LEAST_START_TIMEOUT_S + longest
 
 
-def _healthy_after_s(definition: TaskDefinition, container: ContainerDefinition, known: dict[str, float]) -> float:
+def _healthy_after_s(
+    definition: TaskDefinition, container: ContainerDefinition, known: dict[str, float]
+) -> float:
     """Return when a container is HEALTHY at the latest; cycles cannot be, the parser refuses them."""
     if container.name not in known:
         known[container.name] = 0.0

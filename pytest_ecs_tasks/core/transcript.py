@@ -81,7 +81,9 @@ def _rows(entries: Sequence[TranscriptEntry]) -> Iterator[_Row]:
     return iter(rows)
 
 
-def _add(rows: list[_Row], probes: dict[str, tuple[str, _Row]], entry: TranscriptEntry, orders: list[str]) -> None:
+def _add(
+    rows: list[_Row], probes: dict[str, tuple[str, _Row]], entry: TranscriptEntry, orders: list[str]
+) -> None:
     fact = _fact(entry.event)
     if entry.note:
         fact = f"{fact}: {entry.note}"

@@ -60,7 +60,9 @@ def describe_task(task: Task, wall: Callable[[float], Moment]) -> dict[str, obje
     return view
 
 
-def state_change_event(task: Task, *, wall: Callable[[float], datetime], event_id: str, at: float) -> dict[str, object]:
+def state_change_event(
+    task: Task, *, wall: Callable[[float], datetime], event_id: str, at: float
+) -> dict[str, object]:
     """Return an ECS Task State Change as EventBridge delivers it; ``at`` is when it happened, in engine seconds."""
 
     def iso(moment: float) -> str:
@@ -119,7 +121,9 @@ def _fargate_fields(task: Task) -> dict[str, object]:
         return {}
     document = task.plan.definition.document
     storage = document.get("ephemeralStorage")
-    size = storage.get("sizeInGiB", FARGATE_STORAGE_GIB) if isinstance(storage, Mapping) else FARGATE_STORAGE_GIB
+    size = (
+        storage.get("sizeInGiB", FARGATE_STORAGE_GIB) if isinstance(storage, Mapping) else FARGATE_STORAGE_GIB
+    )
     return {
         "platformVersion": FARGATE_PLATFORM_VERSION,
         "platformFamily": "Linux",
