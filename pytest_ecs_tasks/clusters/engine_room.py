@@ -9,10 +9,10 @@ from urllib.parse import urlsplit
 from pytest_ecs_tasks.clusters.settings import LocalSettings
 from pytest_ecs_tasks.engine.ports import ContainerRuntime, EngineError, NetworkFacts
 from pytest_ecs_tasks.engine.watcher import Watcher
-from pytest_ecs_tasks.runtimes.detect import find_runtime
+from pytest_ecs_tasks.runtimes.detect import Found, find_runtime
 from pytest_ecs_tasks.runtimes.guard import Guard
 from pytest_ecs_tasks.runtimes.images import ImageProvider, PullPolicy
-from pytest_ecs_tasks.runtimes.owner import OWNER_LABEL, RUN_LABEL, owner_of_this_process, sweep_dead_owners
+from pytest_ecs_tasks.runtimes.owner import OWNER_LABEL, RUN_LABEL, keep_run, owner_of_this_process, sweep_dead_owners
 from pytest_ecs_tasks.runtimes.sandbox.pool import SandboxPool
 
 LOOPBACK = "127.0.0.1"
@@ -22,6 +22,7 @@ EVERY_ADDRESS = "0.0.0.0"  # noqa: S104 - a remote engine's published ports must
 class EngineRoom:
     """One run on one engine. :meth:`open` makes what every task needs, :meth:`warm_up` what makes tasks start fast."""
 
+    _found: Found
     runtime: ContainerRuntime
     network: NetworkFacts
     sandboxes: SandboxPool
@@ -48,11 +49,11 @@ class EngineRoom:
 
     def open(self) -> None:
         """Find the engine, set the guard, make the network. Raises :class:`~pytest_ecs_tasks.errors.EngineUnavailable`."""
-        found = find_runtime(self._settings.engine, self._environ)
+        self._found = found = find_runtime(self._settings.engine, self._environ)
         self.runtime = found.runtime
         self.description = f"{self.runtime.name} {self.runtime.version} at {self.runtime.url} ({found.source})"
         self._place_host()
-        self._guard = Guard(self.runtime.url, self.run_label)
+        self._guard = found.guard(self.run_label)
         name = f"ecs-tasks-{self.run_id}"
         try:
             self.network = self.runtime.create_network(name, self.labels)
@@ -83,19 +84,23 @@ class EngineRoom:
             self.swept = tuple(sweep_dead_owners(self.runtime))
 
     def keep(self) -> None:
-        """Leave the network, and what bears kept tasks' labels, on the engine."""
-        self._keep = True
+        """Leave what is still there when the run ends on the engine: kept tasks' containers and their network."""
+        if not self._keep:
+            self._keep = True
+            keep_run(self.runtime, self.labels)
 
     def close(self) -> None:
         """Remove everything of the run and let the guard go."""
         self.watcher.close()
         self.sandboxes.close()
         self._sweep_own()
-        self.runtime.close()
+        self._found.close()
 
     def _sweep_own(self) -> None:
         swept = True
-        if not self._keep:
+        if self._keep:
+            self.sandboxes.remove_warm()
+        else:
             try:
                 self.runtime.sweep(self.run_label)
             except (EngineError, OSError):

@@ -77,7 +77,11 @@ def _absorb_container_fact(task: Task, event: ContainerFact, now: float) -> Task
             if container.status is not ContainerStatus.NONE:
                 return task
             created = replace(
-                container, status=ContainerStatus.CREATED, order=None, runtime_id=event.runtime_id
+                container,
+                status=ContainerStatus.CREATED,
+                order=None,
+                runtime_id=event.runtime_id,
+                network_bindings=container.network_bindings or host_bindings(task, container),
             )
             return task.with_container(created)
         case events.ContainerStarted():
@@ -125,7 +129,6 @@ def _started(task: Task, container: Container, event: events.ContainerStarted, n
         started_at=now if container.started_at is None else container.started_at,
         last_restart_at=now if container.restart_count else None,
         health=health.begin(check, task.plan.health_mode, now) if check else None,
-        network_bindings=event.bindings or container.network_bindings or host_bindings(task, container),
     )
 
 

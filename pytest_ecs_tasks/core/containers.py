@@ -44,7 +44,7 @@ def container_spec(
         environment=_environment(task, container, secrets, aws_environment),
         user=definition.user,
         working_directory=definition.working_directory,
-        hostname=None if networked else definition.hostname,
+        hostname=definition.hostname,
         memory=_mib(definition.memory_mib or task.plan.definition.memory_mib),
         memory_reservation=_mib(definition.memory_reservation_mib),
         cpu_shares=min(max(MINIMUM_CPU_SHARES, definition.cpu), MAXIMUM_CPU_SHARES),

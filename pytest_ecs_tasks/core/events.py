@@ -69,7 +69,6 @@ class ContainerStarted:
 
     container: str
     incarnation: int
-    bindings: tuple[NetworkBinding, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from pytest_ecs_tasks.core.health import HealthMode
 from pytest_ecs_tasks.core.parse import image_slot
 from pytest_ecs_tasks.core.request import ContainerOverride, LaunchType, RunTaskRequest
+from pytest_ecs_tasks.core.rules import validate
 from pytest_ecs_tasks.core.spec import PublishedPort
 from pytest_ecs_tasks.core.taskdef import (
     Condition,
@@ -119,9 +120,12 @@ def make_plan(
 ) -> TaskPlan:
     """Return the plan of one task.
 
-    Raises :class:`TaskDefinitionError` for overrides or images that name no container, and for image slots left unfilled.
+    Raises :class:`TaskDefinitionError` for overrides that name no container, for image slots left unfilled, and for a
+    definition that the launch type refuses.
     """
     definition = request.definition
+    if request.launch_type is not None:
+        validate(definition, request.launch_type)
     launch_type = request.launch_type or default_launch_type(definition)
     region, account = request.region, request.account_id
     arn = f"arn:aws:ecs:{region}:{account}:task/{request.cluster}/{task_id}"

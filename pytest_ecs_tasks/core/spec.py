@@ -39,12 +39,27 @@ class PublishedPort:
 
 @dataclass(frozen=True, slots=True)
 class NetworkBinding:
-    """Where a container port is reachable on the engine's host, as DescribeTasks tells it."""
+    """Where a container port is reachable on the engine's host, as DescribeTasks tells it.
+
+    The API's own names work too: ``binding["hostPort"]``.
+    """
 
     bind_ip: str
     container_port: int
     host_port: int
     protocol: str = "tcp"
+
+    def __getitem__(self, name: str) -> str | int:
+        return self.as_api()[name]
+
+    def as_api(self) -> dict[str, str | int]:
+        """Return it as DescribeTasks does."""
+        return {
+            "bindIP": self.bind_ip,
+            "containerPort": self.container_port,
+            "hostPort": self.host_port,
+            "protocol": self.protocol,
+        }
 
 
 @dataclass(frozen=True, slots=True)

@@ -221,8 +221,15 @@ class ContainerRuntime(Protocol):
         """List containers, running or not, that bear ``label``; only id, running and labels are filled for certain."""
         ...
 
-    def sweep(self, label: str) -> int:
-        """Remove every container, network and volume that bears ``label``; return how many there were."""
+    def list_labels(self, label: str) -> Sequence[Mapping[str, str]]:
+        """Return all labels of every container, network and volume that bears the label ``label``, whatever its value."""
+        ...
+
+    def sweep(self, label: str, *, kept: bool = False) -> int:
+        """Remove every container, network and volume that bears ``label`` (``key=value``); return how many there were.
+
+        What is marked as kept stays, unless ``kept``.
+        """
         ...
 
     def close(self) -> None: ...

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
 import threading
@@ -144,10 +145,14 @@ class DockerRuntime:
         with _ignore(404):
             self._transport.call("DELETE", f"/volumes/{_quote(name)}")
 
+    def _adapted(self, spec: ContainerSpec) -> ContainerSpec:
+        # Docker refuses a host name beside another container's namespace, whose host name is shared anyway.
+        return dataclasses.replace(spec, hostname=None) if spec.network.startswith("container:") else spec
+
     def create_container(self, spec: ContainerSpec) -> str:
         try:
             document = self._transport.call_json(
-                "POST", "/containers/create", query={"name": spec.name}, body=bodies.container_body(spec)
+                "POST", "/containers/create", query={"name": spec.name}, body=bodies.container_body(self._adapted(spec))
             )
         except EngineError as error:
             if error.status == 404 and "image" in str(error).lower():

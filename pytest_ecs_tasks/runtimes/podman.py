@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from pytest_ecs_tasks.core.spec import ContainerSpec
 from pytest_ecs_tasks.engine.ports import ContainerFacts, EngineError, ImageFacts
 from pytest_ecs_tasks.runtimes.docker import PULL_TIMEOUT_S, DockerRuntime, raise_error_in_stream
 from pytest_ecs_tasks.runtimes.transport import Endpoint
@@ -45,6 +46,10 @@ class PodmanRuntime(DockerRuntime):
             if facts is not None:
                 return facts
         return super().find_image(reference)
+
+    def _adapted(self, spec: ContainerSpec) -> ContainerSpec:
+        # A member of another container's network namespace has a host name of its own, its id if none is given.
+        return spec
 
     def list_image_names(self) -> tuple[str, ...]:
         # People write the short names that they built and pulled by, so those are listed too.

@@ -45,7 +45,10 @@ def test_ulimits_capabilities_and_shared_memory(run: Run) -> None:
         shell(
             "c",
             "ulimit -n; grep CapBnd /proc/self/status | cut -f2; df -k /dev/shm | tail -1",
-            ulimits=[{"name": "nofile", "softLimit": 1234, "hardLimit": 2345}],
+            ulimits=[
+                {"name": "nofile", "softLimit": 1234, "hardLimit": 2345},
+                {"name": "nproc", "softLimit": 500, "hardLimit": 500},  # Podman's own default needs CAP_SYS_RESOURCE
+            ],
             linuxParameters={"capabilities": {"drop": ["ALL"]}, "sharedMemorySize": 32},
         )
     ).wait_stopped()

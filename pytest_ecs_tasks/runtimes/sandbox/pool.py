@@ -149,11 +149,16 @@ class SandboxPool:
         """Close the links of the warm ones; their containers are swept with the rest of the run."""
         with self._lock:
             self._closed = True
-            warm, self._warm = list(self._warm), deque()
             if self._refill_timer is not None:
                 self._refill_timer.cancel()
-        for sandbox in warm:
+        for sandbox in self._warm:
             sandbox.close()
+
+    def remove_warm(self) -> None:
+        """Remove the warm ones, where the rest of the run is to stay."""
+        for sandbox in self._warm:
+            with contextlib.suppress(EngineError):
+                self._runtime.remove_container(sandbox.container_id)
 
     def _refill_later(self) -> None:
         with self._lock:
