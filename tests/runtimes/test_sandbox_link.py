@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from importlib.resources import files
 from pathlib import Path
@@ -433,3 +434,65 @@ def test_importing_the_link_starts_nothing() -> None:
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
 
     assert done.stdout == "1 False\n"
+
+
+def test_it_works_under_pytest_socket(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(
+        f"""
+        import socket, subprocess
+
+        def test_it():
+            from pytest_ecs_tasks.runtimes.sandbox.link import Link  # while sockets are forbidden
+            from pytest_ecs_tasks.runtimes.sandbox.sockets import Socket, dial_tcp, make_socket_pair
+
+            ours, theirs = make_socket_pair()
+            end = theirs.fileno()
+            sandbox = subprocess.Popen([{str(PROGRAM)!r}, "aws=0"], stdin=end, stdout=end)
+            theirs.close()
+            link = Link(ours, {{}}, multiplexed=False)
+            try:
+                link.wait_ready(10)
+                with Socket() as server:
+                    server.bind((link.hello.address, 0))
+                    server.listen()
+                    with dial_tcp(*link.listen(server.getsockname()[1])) as client:
+                        client.sendall(b"hello")
+                        number, _ = server._accept()
+                        with Socket(fileno=number) as served:
+                            assert served.recv(5) == b"hello"
+                try:
+                    socket.socket()
+                except Exception as error:
+                    assert type(error).__name__ == "SocketBlockedError"
+                else:
+                    raise AssertionError("sockets were not forbidden")
+            finally:
+                link.close()
+                sandbox.kill()
+                sandbox.wait()
+        """
+    )
+
+    pytester.runpytest_subprocess("--disable-socket", "-p", "no:cacheprovider").assert_outcomes(passed=1)
+
+
+def test_a_stream_that_waits_for_a_reader_costs_nothing(start: Callable[..., Link]) -> None:
+    link = start()
+    link.wait_ready(10)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        reader = link.connect(server.getsockname()[1], host="127.0.0.1")
+        application, _ = server.accept()
+    with reader:
+        application.settimeout(0.3)
+        with contextlib.suppress(TimeoutError):
+            while True:
+                application.send(bytes(65536))
+        reader.shutdown(socket.SHUT_WR)  # both sides hang up, with bytes still under way
+        assert application.recv(1) == b""
+        application.close()
+
+        before = time.process_time()
+        assert threading.Event().wait(0.5) is False
+        spent_s = time.process_time() - before
+
+    assert spent_s < 0.1

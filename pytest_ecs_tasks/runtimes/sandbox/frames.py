@@ -18,6 +18,9 @@ WINDOW = 256 * 1024
 MAX_PAYLOAD = 32 * 1024 - 8
 """Bytes in one frame; with its header it fills the chunk that the engines copy by."""
 
+OWN_ADDRESS = "0.0.0.0"  # noqa: S104 - nothing binds it
+"""What a CONNECT names the namespace's own address by, whatever it is."""
+
 MAX_STREAMS = 1024
 """Streams at a time; the sandbox refuses more."""
 
@@ -103,7 +106,7 @@ def parse_hello(payload: bytes) -> Hello:
         raise ProtocolError("the sandbox's first frame has the wrong size")
     ports = dict(_SERVICE.iter_unpack(payload[_HELLO.size :]))
     own = ".".join(str(part) for part in address)
-    return Hello(version, None if own == "0.0.0.0" else own, ports)
+    return Hello(version, None if own == OWN_ADDRESS else own, ports)
 
 
 def parse_refusal(payload: bytes, target: str) -> OSError:

@@ -13,6 +13,7 @@ from functools import partial
 
 from pytest_ecs_tasks.engine.ports import Dial, EngineError
 from pytest_ecs_tasks.runtimes.sandbox.frames import (
+    OWN_ADDRESS,
     EngineReader,
     FrameReader,
     FrameType,
@@ -117,7 +118,7 @@ class Link:
         """Return what the sandbox said first; seconds. Raises TimeoutError, and LinkError when it broke."""
         if not self._heard.wait(timeout):
             raise TimeoutError(f"the sandbox did not say hello within {timeout:g} s")
-        if self._hello is None:
+        if self._hello is None or self._over.is_set():
             raise self._closed_error()
         return self._hello
 
@@ -125,7 +126,7 @@ class Link:
         """Say how to connect to a service from now on: a warm sandbox gets its AWS late."""
         self._services[service] = dial
 
-    def connect(self, port: int, *, host: str = "0.0.0.0", timeout: float = 10.0) -> socket.socket:
+    def connect(self, port: int, *, host: str = OWN_ADDRESS, timeout: float = 10.0) -> socket.socket:
         """Connect to a port from inside the namespace and return the connection, as a socket that blocks.
 
         ``host`` is an IPv4 address; 0.0.0.0 means the namespace's own address, where an application that
@@ -151,7 +152,7 @@ class Link:
         """
         with self._lock:
             if port not in self._addresses:
-                make_connect(1, "0.0.0.0", port)
+                make_connect(1, OWN_ADDRESS, port)
                 listener = make_loopback_listener()
                 listener.setblocking(False)
                 address: tuple[str, int] = listener.getsockname()
@@ -279,7 +280,7 @@ class Link:
         """Runs on a thread of its own: connecting may take long."""
         try:
             connection = dial()
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - whatever the service raises is the service's
             self.service_error = error
             self._loop.post(self, stream.reset)
             return
@@ -338,7 +339,7 @@ class Link:
         def refused(_: Exception) -> None:
             close_with_reset(client)
 
-        number = self._ask("0.0.0.0", port, connected, refused)
+        number = self._ask(OWN_ADDRESS, port, connected, refused)
 
     def send(self, frame: bytes) -> None:
         """Send a frame; for the link's streams."""

@@ -99,7 +99,7 @@ class LinkLoop:
                 owner, callback = key.data
                 try:
                     callback(events)
-                except Exception as error:
+                except Exception as error:  # noqa: BLE001 - ends its owner alone
                     owner.fail(error)
             self._make_calls()
         self._selector.close()
@@ -113,7 +113,7 @@ class LinkLoop:
         for owner, call in calls:
             try:
                 call()
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001 - ends its owner alone
                 owner.fail(error)
 
 
