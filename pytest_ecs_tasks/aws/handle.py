@@ -9,6 +9,9 @@ import urllib.request
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from pytest_ecs_tasks.aws.json_api import JsonApi
+from pytest_ecs_tasks.aws.log_sinks import LogWriter
+from pytest_ecs_tasks.aws.provisions import Provisions
 from pytest_ecs_tasks.errors import EcsTaskError
 
 if TYPE_CHECKING:
@@ -47,9 +50,9 @@ class AwsFactory:
         """
         self.models().check_region(self._region)
 
-    def new(self) -> Aws:
-        """Make an AWS; it costs nothing until it is used."""
-        return Aws(self)
+    def new(self, *, region: str | None = None, account_id: str | None = None) -> Aws:
+        """Make an AWS, of another region or account if given; it costs nothing until it is used."""
+        return Aws(self, region or self._region, account_id or self._account_id)
 
     def close(self) -> None:
         """End moto and every AWS made here."""
@@ -62,16 +65,6 @@ class AwsFactory:
     def url(self) -> str | None:
         """The endpoint given by the user, if one was."""
         return self._url
-
-    @property
-    def region(self) -> str:
-        """The region of every AWS made here."""
-        return self._region
-
-    @property
-    def account_id(self) -> str:
-        """The account of every AWS made here."""
-        return self._account_id
 
     def moto_parent(self) -> MotoParent:
         """Return the process that forks AWSs, not started by this call."""
@@ -100,8 +93,10 @@ class Aws:
     called from any thread.
     """
 
-    def __init__(self, factory: AwsFactory) -> None:
+    def __init__(self, factory: AwsFactory, region: str, account_id: str) -> None:
         self._factory = factory
+        self._region = region
+        self._account_id = account_id
         self._lock = threading.RLock()
         self._child: MotoChild | None = None
         self._session: AwsSession | None = None
@@ -109,6 +104,10 @@ class Aws:
         # A lock of its own: an event must not wait for an AWS that another thread is starting.
         self._events_lock = threading.Lock()
         self._is_closed = False
+        # What the engine's side of it (BotoServices, made anew for each task) shares.
+        self.api = JsonApi(lambda: self.endpoint_url, lambda region: self.models.find_region_problem(region))
+        self.log_writer = LogWriter(self.api)
+        self.provisions = Provisions(self.api, region)
 
     @property
     def endpoint_url(self) -> str:
@@ -125,12 +124,12 @@ class Aws:
     @property
     def region(self) -> str:
         """The region of its clients, unless they are asked for another."""
-        return self._factory.region
+        return self._region
 
     @property
     def account_id(self) -> str:
         """The account, 12 digits."""
-        return self._factory.account_id
+        return self._account_id
 
     @property
     def session(self) -> AwsSession:
@@ -175,6 +174,24 @@ class Aws:
         ours = self.env
         return tuple(name for name in environ if name.startswith("AWS_") and name not in ours)
 
+    def create_secret(self, name_or_arn: str, value: object, *, region: str | None = None) -> None:
+        """Create a secret or give it a new version: a ``dict`` is stored as JSON, ``bytes`` as binary.
+
+        Of an ARN, region and name count, not account and random suffix. One named without a region exists in
+        every region that a task uses. Raises :class:`EcsTaskError`.
+        """
+        self.provisions.create_secret(name_or_arn, value, region)
+
+    def create_parameter(
+        self, name_or_arn: str, value: object, *, secure: bool = True, region: str | None = None
+    ) -> None:
+        """Create or overwrite an SSM parameter, a SecureString if ``secure``; regions as for a secret."""
+        self.provisions.create_parameter(name_or_arn, value, secure=secure, region=region)
+
+    def create_log_group(self, name_or_arn: str, *, region: str | None = None) -> None:
+        """Create a log group; regions as for a secret."""
+        self.provisions.create_log_group(name_or_arn, region)
+
     def events(self, detail_type: str | None = None) -> list[dict[str, Any]]:
         """Return the ECS events so far (of one ``detail-type``) in order, as EventBridge delivers them."""
         with self._events_lock:
@@ -190,7 +207,7 @@ class Aws:
             self._events.append(copy.deepcopy(dict(event)))
 
     def reset(self) -> None:
-        """Empty it and forget its events; tasks that run go on, without what they had stored here."""
+        """Empty it and forget its events and what markers created; tasks that run go on without it."""
         request = urllib.request.Request(f"{self.endpoint_url}/moto-api/reset", method="POST")
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         try:
@@ -203,6 +220,7 @@ class Aws:
             ) from error
         with self._events_lock:
             self._events.clear()
+        self.provisions = Provisions(self.api, self.region)
 
     @property
     def models(self) -> ServiceModels:
@@ -210,7 +228,8 @@ class Aws:
         return self._factory.models()
 
     def close(self) -> None:
-        """End it. Safe to call twice."""
+        """Deliver the log lines that are left, then end it. Safe to call twice."""
+        self.log_writer.close()
         with self._lock:
             self._is_closed = True
             child, self._child = self._child, None

@@ -65,7 +65,7 @@ class JsonApi:
                 raise AwsCallError("RequestError", f"send request failed: {error}") from error
             except ConnectionRefusedError as error:
                 raise AwsCallError("RequestError", f"send request failed: {error}") from error
-            except (OSError, http.client.HTTPException, _ServerFailure) as error:
+            except (OSError, http.client.HTTPException, _ServerError) as error:
                 if attempt == _ATTEMPTS:
                     raise AwsCallError("RequestError", f"{type(error).__name__}: {error}") from error
                 pause.wait(0.1 * attempt)
@@ -92,7 +92,7 @@ class JsonApi:
         finally:
             connection.close()
         if response.status >= 500:
-            raise _ServerFailure(f"HTTP {response.status}")
+            raise _ServerError(f"HTTP {response.status}")
         answer: dict[str, Any] = json.loads(text) if text.strip() else {}
         if response.status >= 400:
             code = str(answer.get("__type") or response.headers.get("x-amzn-errortype") or "UnknownError")
@@ -101,7 +101,7 @@ class JsonApi:
         return answer
 
 
-class _ServerFailure(Exception):
+class _ServerError(Exception):
     """A 5xx answer, which AWS asks clients to retry."""
 
 

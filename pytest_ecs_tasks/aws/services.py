@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from pytest_ecs_tasks.aws.handle import TEST_ACCESS_KEY_ID, TEST_SECRET_ACCESS_KEY, Aws
-from pytest_ecs_tasks.aws.json_api import AwsCallError, JsonApi
-from pytest_ecs_tasks.aws.log_sinks import LogWriter
-from pytest_ecs_tasks.aws.provisions import Provisions
+from pytest_ecs_tasks.aws.json_api import AwsCallError
 from pytest_ecs_tasks.aws.secret_resolver import SecretResolver
 from pytest_ecs_tasks.core.spec import Sensitive
 from pytest_ecs_tasks.engine.ports import LogSink, LogStreamError, SecretRequest
@@ -18,15 +16,14 @@ _LOGS = "logs:Logs_20140328"
 class BotoServices:
     """Secrets, logs and events of one AWS.
 
-    Costs nothing until it is used; every method may be called from any thread.
+    It keeps nothing itself, so that each task may have its own. Costs nothing until it is used; every method
+    may be called from any thread.
     """
 
     def __init__(self, aws: Aws) -> None:
         self._aws = aws
-        self._api = JsonApi(lambda: aws.endpoint_url, lambda region: aws.models.find_region_problem(region))
-        self._provisions = Provisions(self._api, aws.region)
-        self._resolver = SecretResolver(self._api, self._provisions.ensure)
-        self._writer = LogWriter(self._api)
+        self._api = aws.api
+        self._resolver = SecretResolver(aws.api, lambda region: aws.provisions.ensure(region))
 
     @property
     def endpoint_url(self) -> str:
@@ -53,11 +50,11 @@ class BotoServices:
         """
         try:
             if self._api.has_region(region):
-                self._provisions.ensure(region)
+                self._aws.provisions.ensure(region)
             note = self._create_stream(group, stream, region, create_group=create_group, strict=strict)
         except AwsCallError as error:
             raise LogStreamError(str(error)) from error
-        return self._writer.open(group, stream, region), note
+        return self._aws.log_writer.open(group, stream, region), note
 
     def _create_stream(
         self, group: str, stream: str, region: str, *, create_group: bool, strict: bool
@@ -93,28 +90,6 @@ class BotoServices:
         """Take an ECS event in EventBridge's form; ``Aws.events`` returns it."""
         self._aws.record_event(event)
 
-    def create_secret(self, name_or_arn: str, value: object, *, region: str | None = None) -> None:
-        """Create a secret or give it a new version: a ``dict`` is stored as JSON, ``bytes`` as binary.
-
-        Of an ARN, region and name count, not account and random suffix. One named without a region exists in
-        every region that a task uses. Raises :class:`EcsTaskError`.
-        """
-        self._provisions.create_secret(name_or_arn, value, region)
-
-    def create_parameter(
-        self, name_or_arn: str, value: object, *, secure: bool = True, region: str | None = None
-    ) -> None:
-        """Create or overwrite an SSM parameter, a SecureString if ``secure``; regions as for a secret."""
-        self._provisions.create_parameter(name_or_arn, value, secure=secure, region=region)
-
-    def create_log_group(self, name_or_arn: str, *, region: str | None = None) -> None:
-        """Create a log group; regions as for a secret."""
-        self._provisions.create_log_group(name_or_arn, region)
-
     def role_credentials(self) -> dict[str, str]:
         """Return test keys: they stand in for a task role's until there is an endpoint for credentials."""
         return {"AWS_ACCESS_KEY_ID": TEST_ACCESS_KEY_ID, "AWS_SECRET_ACCESS_KEY": TEST_SECRET_ACCESS_KEY}
-
-    def close(self) -> None:
-        """Deliver the log lines that are left. Safe to call twice; the AWS itself goes on."""
-        self._writer.close()

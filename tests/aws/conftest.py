@@ -26,7 +26,5 @@ def aws(factory: AwsFactory) -> Iterator[Aws]:
 
 
 @pytest.fixture
-def services(aws: Aws) -> Iterator[BotoServices]:
-    services = BotoServices(aws)
-    yield services
-    services.close()
+def services(aws: Aws) -> BotoServices:
+    return BotoServices(aws)

@@ -112,12 +112,12 @@ def test_an_unknown_default_region_is_an_error_at_first_use(factory: AwsFactory)
         bad.warm()
 
 
-def test_another_account_can_be_asked_for() -> None:
-    factory = AwsFactory(account_id="111122223333")
-    aws = factory.new()
+def test_another_account_and_region_can_be_asked_for() -> None:
+    factory = AwsFactory()
+    aws = factory.new(region="eu-west-1", account_id="111122223333")
 
     assert aws.client("sts").get_caller_identity()["Account"] == "111122223333"
-    assert ":111122223333:" in aws.client("sns").create_topic(Name="t")["TopicArn"]
+    assert ":eu-west-1:111122223333:" in aws.client("sns").create_topic(Name="t")["TopicArn"]
     factory.close()
 
 

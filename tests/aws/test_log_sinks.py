@@ -97,9 +97,9 @@ def test_create_group_makes_the_group_even_under_strict_and_needs_no_note(servic
 def test_a_group_that_a_marker_made_is_there_under_strict_in_the_definitions_region(
     services: BotoServices, aws: Aws
 ) -> None:
-    services.create_log_group("g")
-    services.create_log_group("g")
-    services.create_log_group("arn:aws:logs:eu-west-1:1:log-group:by-arn:*")
+    aws.create_log_group("g")
+    aws.create_log_group("g")
+    aws.create_log_group("arn:aws:logs:eu-west-1:1:log-group:by-arn:*")
 
     here = open_sink(services, strict=True)
     there = open_sink(services, strict=True, region="eu-west-1")
@@ -211,21 +211,22 @@ def test_a_failed_delivery_is_an_error_of_close(factory: AwsFactory) -> None:
         LogStreamError, match="log group 'g', stream 's', is not complete: ResourceNotFoundException"
     ):
         sink.close()
-    services.close()
     aws.close()
 
 
-def test_an_aws_that_is_gone_is_an_error_of_close_and_does_not_block_it(factory: AwsFactory) -> None:
-    aws = factory.new()
-    services = BotoServices(aws)
+def test_a_moto_that_is_gone_is_an_error_of_close_and_does_not_block_it(
+    services: BotoServices, aws: Aws
+) -> None:
     sink = open_sink(services)
-    aws.close()
+    assert aws._child is not None
+    aws._child.stop()
 
     sink.write(b"lost", NOW)
 
-    with pytest.raises(LogStreamError, match=r"is not complete: .*this AWS is gone"):
+    with pytest.raises(
+        LogStreamError, match=r"is not complete: RequestError: send request failed: .*refused"
+    ):
         sink.close()
-    services.close()
 
 
 def test_lines_too_old_for_cloudwatch_are_an_error_of_close(services: BotoServices) -> None:
@@ -237,18 +238,27 @@ def test_lines_too_old_for_cloudwatch_are_an_error_of_close(services: BotoServic
         sink.close()
 
 
-def test_close_of_the_services_delivers_every_stream(aws: Aws) -> None:
-    services = BotoServices(aws)
-    sink = open_sink(services)
+def test_closing_the_aws_delivers_what_is_left_first(factory: AwsFactory, aws: Aws) -> None:
+    other = AwsFactory(url=aws.endpoint_url).new()
+    sink = open_sink(BotoServices(other))
     sink.write(b"line", NOW)
 
-    services.close()
+    other.close()
 
     assert read(aws) == ["line"]
     sink.close()
     with pytest.raises(LogStreamError, match="closed"):
         sink.write(b"late", NOW)
-    services.close()
+    with pytest.raises(LogStreamError, match="this AWS is gone"):
+        open_sink(BotoServices(other))
+
+
+def test_tasks_of_one_aws_share_its_one_thread(aws: Aws) -> None:
+    sinks = [open_sink(BotoServices(aws), f"s{number}") for number in range(5)]
+
+    assert [thread.name for thread in threading.enumerate()].count("ecs-tasks/awslogs") == 1
+    for sink in sinks:
+        sink.close()
 
 
 def test_an_idle_writer_does_not_keep_a_thread_awake(services: BotoServices) -> None:

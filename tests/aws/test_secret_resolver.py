@@ -41,28 +41,30 @@ def refusal(services: BotoServices, *values_from: str, fargate: bool) -> Secrets
         "arn:aws:secretsmanager:us-east-1:123456789012:secret:prod/db-AbCdEf",
     ],
 )
-def test_a_deployed_arn_finds_the_secret_that_a_marker_named(services: BotoServices, value_from: str) -> None:
-    services.create_secret("prod/db", "value")
+def test_a_deployed_arn_finds_the_secret_that_a_marker_named(
+    services: BotoServices, aws: Aws, value_from: str
+) -> None:
+    aws.create_secret("prod/db", "value")
 
     assert resolve(services, value_from) == "value"
 
 
 def test_the_true_arn_wins_over_a_secret_whose_name_it_resembles(services: BotoServices, aws: Aws) -> None:
     arn = aws.client("secretsmanager").create_secret(Name="db", SecretString="right")["ARN"]
-    services.create_secret(arn.rpartition(":")[2], "wrong")
+    aws.create_secret(arn.rpartition(":")[2], "wrong")
 
     assert resolve(services, arn.replace("123456789012", "999999999999")) == "right"
 
 
-def test_a_name_that_seems_to_end_in_a_random_suffix_is_found_whole(services: BotoServices) -> None:
-    services.create_secret("prod/my-secret", "whole")
-    services.create_secret("prod/my", "cut")
+def test_a_name_that_seems_to_end_in_a_random_suffix_is_found_whole(services: BotoServices, aws: Aws) -> None:
+    aws.create_secret("prod/my-secret", "whole")
+    aws.create_secret("prod/my", "cut")
 
     assert resolve(services, "arn:aws:secretsmanager:us-east-1:123456789012:secret:prod/my-secret") == "whole"
 
 
-def test_a_json_key_is_selected(services: BotoServices) -> None:
-    services.create_secret("prod/db", {"password": "p w", "port": 5432, "id": 1234567})
+def test_a_json_key_is_selected(services: BotoServices, aws: Aws) -> None:
+    aws.create_secret("prod/db", {"password": "p w", "port": 5432, "id": 1234567})
 
     assert resolve(services, f"{DEPLOYED}:password::") == "p w"
     assert resolve(services, f"{DEPLOYED}:port::") == "5432"
@@ -79,26 +81,40 @@ def test_a_version_is_selected_by_stage_and_by_id(services: BotoServices, aws: A
     assert resolve(services, f"{first['ARN']}:::{first['VersionId']}") == "old"
 
 
-def test_creating_a_secret_again_updates_it(services: BotoServices) -> None:
-    services.create_secret("s", "one")
-    services.create_secret("s", "two")
+def test_creating_a_secret_again_updates_it(services: BotoServices, aws: Aws) -> None:
+    aws.create_secret("s", "one")
+    aws.create_secret("s", "two")
 
     assert resolve(services, "arn:aws:secretsmanager:us-east-1:1:secret:s") == "two"
 
 
 def test_a_binary_secret_is_an_empty_variable(services: BotoServices, aws: Aws) -> None:
-    services.create_secret("s", b"\x00\x01")
+    aws.create_secret("s", b"\x00\x01")
 
     assert resolve(services, "arn:aws:secretsmanager:us-east-1:1:secret:s") == ""
     assert aws.client("secretsmanager").get_secret_value(SecretId="s")["SecretBinary"] == b"\x00\x01"
 
 
 def test_a_secret_created_by_arn_is_in_that_region_only(services: BotoServices, aws: Aws) -> None:
-    services.create_secret(DEPLOYED, "value")
+    aws.create_secret(DEPLOYED, "value")
 
     assert aws.client("secretsmanager").list_secrets()["SecretList"] == []
     assert aws.client("secretsmanager", region_name="eu-west-1").get_secret_value(SecretId="prod/db")
     assert resolve(services, DEPLOYED) == "value"
+
+
+def test_a_secret_that_one_task_was_given_is_there_for_the_next_tasks_region(aws: Aws) -> None:
+    aws.create_secret("prod/db", "value")
+
+    assert resolve(BotoServices(aws), DEPLOYED) == "value"
+
+
+def test_reset_forgets_what_markers_created(services: BotoServices, aws: Aws) -> None:
+    aws.create_secret("prod/db", "value")
+
+    aws.reset()
+
+    assert "ResourceNotFoundException" in str(refusal(services, DEPLOYED, fargate=True))
 
 
 def test_a_secret_that_the_test_made_in_the_definitions_region_is_not_overwritten(
@@ -107,7 +123,7 @@ def test_a_secret_that_the_test_made_in_the_definitions_region_is_not_overwritte
     aws.client("secretsmanager", region_name="eu-west-1").create_secret(
         Name="prod/db", SecretString="the test's"
     )
-    services.create_secret("prod/db", "the marker's")
+    aws.create_secret("prod/db", "the marker's")
 
     assert resolve(services, DEPLOYED) == "the test's"
 
@@ -127,10 +143,10 @@ def test_a_secret_that_the_test_made_in_the_definitions_region_is_not_overwritte
 )
 @pytest.mark.parametrize("secure", [True, False])
 def test_a_parameter_is_found_by_name_and_by_arn(
-    services: BotoServices, created: str, value_from: str, secure: bool
+    services: BotoServices, aws: Aws, created: str, value_from: str, secure: bool
 ) -> None:
-    services.create_parameter(created, "first")
-    services.create_parameter(created, "value", secure=secure)
+    aws.create_parameter(created, "first")
+    aws.create_parameter(created, "value", secure=secure)
 
     assert resolve(services, value_from) == "value"
 
@@ -148,10 +164,10 @@ def test_a_string_list_is_its_raw_text(services: BotoServices, aws: Aws) -> None
     assert resolve(services, "n") == "a,b,c"
 
 
-def test_more_secrets_than_one_call_takes(services: BotoServices) -> None:
+def test_more_secrets_than_one_call_takes(services: BotoServices, aws: Aws) -> None:
     for number in range(23):
-        services.create_parameter(f"/p/{number}", f"parameter {number}")
-        services.create_secret(f"s{number}", f"secret {number}")
+        aws.create_parameter(f"/p/{number}", f"parameter {number}")
+        aws.create_secret(f"s{number}", f"secret {number}")
     secret = "arn:aws:secretsmanager:us-east-1:1:secret:s"
     requests = [SecretRequest("c", f"P{number}", f"/p/{number}") for number in range(23)]
     requests += [SecretRequest("c", f"S{number}", f"{secret}{number}") for number in range(23)]
@@ -165,8 +181,8 @@ def test_more_secrets_than_one_call_takes(services: BotoServices) -> None:
     }
 
 
-def test_one_secret_fills_variables_of_several_containers(services: BotoServices) -> None:
-    services.create_secret("prod/db", {"user": "u"})
+def test_one_secret_fills_variables_of_several_containers(services: BotoServices, aws: Aws) -> None:
+    aws.create_secret("prod/db", {"user": "u"})
     requests = [SecretRequest("a", "X", DEPLOYED), SecretRequest("b", "X", f"{DEPLOYED}:user::")]
 
     values = services.resolve_secrets(requests, region="us-east-1", fargate=True)
@@ -198,8 +214,8 @@ def test_a_missing_secret_on_fargate(services: BotoServices) -> None:
     )
 
 
-def test_a_missing_secret_is_hinted_at_with_the_marker_to_add(services: BotoServices) -> None:
-    services.create_secret("prod/db-replica", "x")
+def test_a_missing_secret_is_hinted_at_with_the_marker_to_add(services: BotoServices, aws: Aws) -> None:
+    aws.create_secret("prod/db-replica", "x")
 
     hint = refusal(services, f"{DEPLOYED}:password::", fargate=True).hint
 
@@ -211,8 +227,8 @@ def test_a_missing_secret_is_hinted_at_with_the_marker_to_add(services: BotoServ
     ]
 
 
-def test_a_missing_parameter(services: BotoServices) -> None:
-    services.create_parameter("/app/password", "x")
+def test_a_missing_parameter(services: BotoServices, aws: Aws) -> None:
+    aws.create_parameter("/app/password", "x")
 
     ec2 = refusal(services, "/app/pasword", "/app/password", "other", fargate=False)
     fargate = refusal(services, "/app/pasword", fargate=True)
@@ -227,8 +243,8 @@ def test_a_missing_parameter(services: BotoServices) -> None:
     assert '@pytest.mark.ecs_parameter("/app/pasword", "…")\npresent here: /app/password' in fargate.hint
 
 
-def test_a_missing_json_key(services: BotoServices) -> None:
-    services.create_secret("prod/db", {"user": "u"})
+def test_a_missing_json_key(services: BotoServices, aws: Aws) -> None:
+    aws.create_secret("prod/db", {"user": "u"})
 
     ec2 = refusal(services, f"{DEPLOYED}:pass::", fargate=False)
     fargate = refusal(services, f"{DEPLOYED}:pass::", fargate=True)
@@ -241,8 +257,8 @@ def test_a_missing_json_key(services: BotoServices) -> None:
     assert ec2.hint.endswith("The secret has the keys: user")
 
 
-def test_a_missing_version_is_an_error(services: BotoServices) -> None:
-    services.create_secret("prod/db", "x")
+def test_a_missing_version_is_an_error(services: BotoServices, aws: Aws) -> None:
+    aws.create_secret("prod/db", "x")
 
     message = str(refusal(services, f"{DEPLOYED}::NEXT:", fargate=True))
 
@@ -250,7 +266,7 @@ def test_a_missing_version_is_an_error(services: BotoServices) -> None:
 
 
 def test_a_deleted_secret_has_awss_own_error(services: BotoServices, aws: Aws) -> None:
-    services.create_secret("db", "x")
+    aws.create_secret("db", "x")
     aws.client("secretsmanager").delete_secret(SecretId="db")
 
     message = str(refusal(services, "arn:aws:secretsmanager:us-east-1:1:secret:db", fargate=True))
@@ -293,8 +309,10 @@ def test_an_ec2_agent_reports_every_missing_secret_and_fargate_the_first(service
     "value_from", ["arn:aws:secretsmanager:eu-wset-1:1:secret:s", "arn:aws:ssm:eu-wset-1:1:parameter/s"]
 )
 @pytest.mark.parametrize("fargate", [True, False])
-def test_an_arn_of_an_unknown_region_says_so(services: BotoServices, value_from: str, fargate: bool) -> None:
-    services.create_secret("s", "x")
+def test_an_arn_of_an_unknown_region_says_so(
+    services: BotoServices, aws: Aws, value_from: str, fargate: bool
+) -> None:
+    aws.create_secret("s", "x")
 
     message = str(refusal(services, value_from, fargate=fargate))
 
@@ -308,20 +326,19 @@ def test_an_aws_that_is_gone_is_a_secrets_error(aws: Aws) -> None:
     assert "RequestError: send request failed: this AWS is gone" in str(
         refusal(services, DEPLOYED, fargate=True)
     )
-    services.close()
 
 
-def test_a_name_that_aws_refuses_is_an_error_without_the_value(services: BotoServices) -> None:
+def test_a_name_that_aws_refuses_is_an_error_without_the_value(services: BotoServices, aws: Aws) -> None:
     with pytest.raises(EcsTaskError, match=r"PutParameter of '/aws/mine' in us-east-1 was refused") as caught:
-        services.create_parameter("/aws/mine", CANARY)
+        aws.create_parameter("/aws/mine", CANARY)
 
     assert CANARY not in str(caught.value)
 
 
 @pytest.mark.parametrize("value", [5, None, ["a"]])
-def test_a_value_of_another_type_is_refused(services: BotoServices, value: object) -> None:
+def test_a_value_of_another_type_is_refused(services: BotoServices, aws: Aws, value: object) -> None:
     with pytest.raises(EcsTaskError, match="has to be a str, a dict"):
-        services.create_secret("s", value)
+        aws.create_secret("s", value)
 
 
 @pytest.mark.parametrize(
@@ -329,11 +346,11 @@ def test_a_value_of_another_type_is_refused(services: BotoServices, value: objec
 )
 @pytest.mark.parametrize("fargate", [True, False])
 def test_no_error_and_no_frame_of_it_shows_a_secrets_value(
-    services: BotoServices, text: str, fargate: bool, caplog: pytest.LogCaptureFixture
+    services: BotoServices, aws: Aws, text: str, fargate: bool, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level("DEBUG")
-    services.create_secret("prod/db", text)
-    services.create_parameter("/p", CANARY)
+    aws.create_secret("prod/db", text)
+    aws.create_parameter("/p", CANARY)
     requests = [SecretRequest("c", "A", f"{DEPLOYED}:other::"), SecretRequest("c", "B", "/p")]
 
     with pytest.raises(SecretsError) as caught:
@@ -349,13 +366,13 @@ def test_no_error_and_no_frame_of_it_shows_a_secrets_value(
     assert caught.value.__context__ is None
 
 
-def test_values_do_not_show_in_reprs(services: BotoServices) -> None:
-    services.create_secret("prod/db", {"k": CANARY})
-    services.create_parameter("/p", CANARY)
+def test_values_do_not_show_in_reprs(services: BotoServices, aws: Aws) -> None:
+    aws.create_secret("prod/db", {"k": CANARY})
+    aws.create_parameter("/p", CANARY)
     requests = [SecretRequest("c", "A", f"{DEPLOYED}:k::"), SecretRequest("c", "B", "/p")]
 
     values = services.resolve_secrets(requests, region="us-east-1", fargate=True)
 
     assert CANARY not in repr(values)
-    assert CANARY not in repr(services._provisions._anywhere)
+    assert CANARY not in repr(aws.provisions._anywhere)
     assert {value.reveal() for value in values.values()} == {CANARY}
