@@ -153,6 +153,8 @@ def _health_remark(container: Container) -> str:
     if progress.status is HealthStatus.HEALTHY:
         return "HEALTHY"
     code = progress.last_exit_code
+    if code is None and container.exited:
+        return "healthCheck never ran" if progress.probes <= 1 else "healthCheck was cut short"
     how = "ran out of time" if code is None else f"failed with exit {code}"
     output = " ".join(progress.last_output.split())[:OUTPUT_WIDTH]
     return f"healthCheck {how}: {output}" if output else f"healthCheck {how}"

@@ -43,7 +43,7 @@ __all__ = [
     "ecs_taskdef_dir",
 ]
 
-FACTS_KEY = pytest.StashKey[list[Mapping[str, Any]]]()
+FACTS_KEY: pytest.StashKey[list[Mapping[str, Any]]] = pytest.StashKey()
 
 
 def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
@@ -169,12 +169,14 @@ def pytest_runtest_makereport(
     """Add what a task has said to the report of the test that used it."""
     run = run_of(item.config)
     failed = call.excinfo is not None and not isinstance(call.excinfo.value, pytest.skip.Exception)
+    if call.excinfo is not None and report.is_for_users(call.excinfo):
+        report.hide_our_frames(call.excinfo.tb)
     report.add_to_report(run, item, call.when, failed=failed)
     result = yield
     if result.failed:
         run.failures += 1
-        if call.excinfo is not None and isinstance(call.excinfo.value, EcsTaskError):
-            report.without_hidden_note(result.longrepr)
+        if call.excinfo is not None and report.is_for_users(call.excinfo):
+            report.tidy_hidden_traceback(result.longrepr)
     return result
 
 

@@ -14,7 +14,6 @@ from pytest_ecs_tasks.plugin import marks
 from pytest_ecs_tasks.plugin.marks import MarkerError, OverrideMark, Source, TaskMark
 from pytest_ecs_tasks.plugin.run import EcsRun, Owner
 from pytest_ecs_tasks.plugin.sources import Places, override_environment, read_source, report_unsupported
-from pytest_ecs_tasks.tracebacks import for_users as __tracebackhide__  # noqa: F401 - pytest reads it
 
 if TYPE_CHECKING:
     from pytest_ecs_tasks.core.request import ContainerOverride, RunTaskRequest

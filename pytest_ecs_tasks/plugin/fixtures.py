@@ -10,7 +10,6 @@ import pytest
 
 from pytest_ecs_tasks.plugin import marks
 from pytest_ecs_tasks.plugin.run import run_of
-from pytest_ecs_tasks.tracebacks import for_users as __tracebackhide__  # noqa: F401 - pytest reads it
 
 if TYPE_CHECKING:
     from pytest_ecs_tasks.plugin.factory import EcsTaskFactory
@@ -110,9 +109,6 @@ def uses_ecs(item: pytest.Item) -> bool:
 
 def check_marks(item: pytest.Item) -> None:
     """Fail an item whose markers are wrong, before anything is set up for it."""
-    for mark in item.iter_markers():
-        if mark.name in marks.MARKS:
-            try:
-                marks.read_mark(mark)
-            except marks.MarkerError as error:
-                pytest.fail(str(error), pytrace=False)
+    problem = next(marks.find_problems(item.iter_markers()), None)
+    if problem is not None:
+        pytest.fail(problem, pytrace=False)

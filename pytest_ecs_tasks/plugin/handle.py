@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from pytest_ecs_tasks.plugin.run import EcsRun
-from pytest_ecs_tasks.tracebacks import for_users as __tracebackhide__  # noqa: F401 - pytest reads it
 
 if TYPE_CHECKING:
     from pytest_ecs_tasks.aws.handle import Aws

@@ -11,7 +11,6 @@ from pytest_ecs_tasks.plugin.factory import start
 from pytest_ecs_tasks.plugin.marks import MarkerError, OverrideMark, TaskMark
 from pytest_ecs_tasks.plugin.run import EcsRun
 from pytest_ecs_tasks.task import EcsTask
-from pytest_ecs_tasks.tracebacks import for_users as __tracebackhide__  # noqa: F401 - pytest reads it
 
 
 def start_marked(run: EcsRun, request: pytest.FixtureRequest) -> EcsTask:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import inspect
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -204,6 +204,16 @@ def read_mark(mark: pytest.Mark) -> Any:
     return call_checked(mark.name, mark.args, mark.kwargs)
 
 
+def find_problems(given: Iterable[pytest.Mark]) -> Iterator[str]:
+    """Yield what is wrong with markers."""
+    for mark in given:
+        if mark.name in MARKS:
+            try:
+                read_mark(mark)
+            except MarkerError as error:
+                yield str(error)
+
+
 def call_checked(name: str, args: Sequence[object], kwargs: Mapping[str, object]) -> Any:
     """Call a marker's function with arguments that may not fit."""
     function = MARKS[name]
@@ -214,13 +224,8 @@ def call_checked(name: str, args: Sequence[object], kwargs: Mapping[str, object]
     try:
         signature.bind(*args, **kwargs)
     except TypeError as error:
-        shown = str(signature).partition(" -> ")[0]
-        plain = ", ".join(
-            part.partition(":")[0]
-            for part in shown.strip("()").split(", ")
-            if part.isidentifier() or ":" in part
-        )
-        raise MarkerError(f"{name}(): {error}. Its arguments are ({plain}).") from error
+        names = ", ".join(signature.parameters)
+        raise MarkerError(f"{name}(): {error}. Its arguments are {names}.") from error
     try:
         return function(*args, **kwargs)
     except MarkerError as error:

@@ -16,6 +16,8 @@ from pytest_ecs_tasks.plugin.options import Settings
 from pytest_ecs_tasks.plugin.run import EcsRun, Watched
 
 if TYPE_CHECKING:
+    from types import TracebackType
+
     from pytest_ecs_tasks.task import EcsTask, LogLine
 
 LONGEST_NAME = 180
@@ -111,13 +113,28 @@ def _json(value: object) -> str:
     return f"{json.dumps(value, indent=2, default=str)}\n"
 
 
-def without_hidden_note(longrepr: Any) -> None:
-    """Drop pytest's remark that all frames are hidden: hiding ours is the point, and the message says everything."""
+def is_for_users(excinfo: pytest.ExceptionInfo[BaseException]) -> bool:
+    """Tell whether an exception speaks to the person at the keyboard; then our own frames only hide what it says."""
+    return isinstance(excinfo.value, EcsTaskError)
+
+
+def hide_our_frames(traceback: TracebackType | None) -> None:
+    """Tell pytest to leave out the frames of our modules, by the name that it looks for in a module."""
+    while traceback is not None:
+        module = traceback.tb_frame.f_globals
+        if str(module.get("__name__", "")).partition(".")[0] == "pytest_ecs_tasks":
+            module["__tracebackhide__"] = is_for_users
+        traceback = traceback.tb_next
+
+
+def tidy_hidden_traceback(longrepr: Any) -> None:
+    """Show a message whose every frame is hidden as pytest shows others: each line marked, no remark on what is hidden."""
     traceback = getattr(longrepr, "reprtraceback", None)
-    if traceback is not None and str(getattr(traceback, "extraline", "")).startswith(
-        "All traceback entries are hidden"
-    ):
+    note = str(getattr(traceback, "extraline", ""))
+    if traceback is not None and note.startswith("All traceback entries are hidden"):
         traceback.extraline = None
+        for entry in traceback.reprentries:
+            entry.lines = [f"E{line[1:]}" for line in entry.lines]
 
 
 def write_summary(reporter: Any, facts: Sequence[Mapping[str, Any]]) -> None:

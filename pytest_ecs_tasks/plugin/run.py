@@ -28,7 +28,6 @@ import pytest
 
 from pytest_ecs_tasks.plugin import marks
 from pytest_ecs_tasks.plugin.options import Settings
-from pytest_ecs_tasks.tracebacks import for_users as __tracebackhide__  # noqa: F401 - pytest reads it
 
 if TYPE_CHECKING:
     from pytest_ecs_tasks.aws.handle import Aws

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_ecs_tasks.errors import EcsTaskError, TaskDefinitionError, UnsupportedFieldWarning
 from pytest_ecs_tasks.plugin.marks import MarkerError, Source
-from pytest_ecs_tasks.tracebacks import for_users as __tracebackhide__  # noqa: F401 - pytest reads it
 
 if TYPE_CHECKING:
     from pytest_ecs_tasks.core.taskdef import TaskDefinition

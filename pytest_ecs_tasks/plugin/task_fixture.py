@@ -12,7 +12,6 @@ import pytest
 from pytest_ecs_tasks.errors import EcsTaskError
 from pytest_ecs_tasks.plugin import marks
 from pytest_ecs_tasks.plugin.marks import MarkerError, Source
-from pytest_ecs_tasks.tracebacks import for_users as __tracebackhide__  # noqa: F401 - pytest reads it
 
 Scope = Literal["session", "package", "module", "class", "function"]
 
