@@ -7,7 +7,7 @@
 An engine that already runs is left exactly as it is. What this script starts is recorded (pid and start time) in a
 cache directory outside the checkout, stays up for the next test run, and ends with ``--stop``.
 
-Exit status: 0 an engine answers · 1 something failed · 3 no engine can be had here (the reason is printed).
+Exit status: 0 done · 1 an engine would not end · 3 no engine can be had here (the reason is printed).
 Standard library only: it runs before anything is installed.
 """
 
@@ -61,6 +61,7 @@ def only_one_at_a_time() -> Iterator[None]:
 
 def candidate_urls(name: str) -> list[str]:
     """List the addresses at which an engine of this name may listen, likeliest first."""
+    ours = engine_process.recorded(name)
     runtime_dir = os.environ.get("XDG_RUNTIME_DIR", f"/run/user/{os.getuid()}")
     home = Path.home()
     places = {
@@ -78,7 +79,8 @@ def candidate_urls(name: str) -> list[str]:
             "unix:///var/run/docker.sock",
         ],
     }
-    return list(dict.fromkeys(url for url in places[name] if url))
+    urls = [*places[name], ours.url if ours else ""]
+    return list(dict.fromkeys(url for url in urls if url))
 
 
 def find_running(name: str) -> Engine | None:
@@ -227,12 +229,9 @@ def main(arguments: list[str]) -> int:
         parser.error("say which engine: docker, podman or any")
     try:
         engine = get_any() if options.engine == "any" else get(options.engine)
-    except NoEngineError as error:
+    except (NoEngineError, EngineProcessError) as error:
         say(str(error))
         return EXIT_NO_ENGINE
-    except EngineProcessError as error:
-        say(str(error))
-        return 1
     print(engine.url if options.url else f"{engine.name}: {engine.url}")
     return 0
 

@@ -216,10 +216,11 @@ def _add_python(tree: Tree, recipe: Recipe) -> None:
 
 
 def _is_unwanted_wheel_file(path: str, recipe: Recipe) -> bool:
-    """Tell whether a file is a script, or the data (100 MB in all) of an AWS service that no container here calls."""
+    """Tell whether a file is pip's own note, or the data (100 MB in all) of an AWS service that no container calls."""
     parts = path.split("/")
+    is_pips = parts[0] == "bin" or parts[-1] in ("RECORD", "INSTALLER", "REQUESTED")
     is_service = parts[:2] == ["botocore", "data"] and len(parts) > 3
-    return parts[0] == "bin" or (is_service and parts[2] not in recipe.services_of_botocore)
+    return is_pips or (is_service and parts[2] not in recipe.services_of_botocore)
 
 
 def _compile(tree: Tree, version: str) -> None:

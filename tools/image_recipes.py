@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, field
 
-FORMAT = 1
+FORMAT = 2
 """Raise when the builder changes what it makes of an unchanged recipe."""
 
 

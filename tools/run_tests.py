@@ -39,7 +39,7 @@ def is_empty(argument: str) -> bool:
 
 def run_pytest(arguments: list[str], engine: Engine | None) -> int:
     """Run pytest on the installed package, not on the checkout beside it."""
-    result = Path(".tox") / "results" / f"{os.environ.get('TOX_ENV_NAME', 'pytest')}.xml"
+    result = ROOT / ".tox" / "results" / f"{os.environ.get('TOX_ENV_NAME', 'pytest')}.xml"
     result.parent.mkdir(parents=True, exist_ok=True)
     environment = dict(os.environ)
     if engine is not None:
@@ -69,9 +69,9 @@ def main(arguments: list[str]) -> int:
         return 0
     try:
         engine = prepare(name)
-    except engines.NoEngineError as error:
+    except (engines.NoEngineError, EngineProcessError) as error:
         return no_engine(name, str(error))
-    except (EngineProcessError, BuildError, engine_api.ApiError, OSError) as error:
+    except (BuildError, engine_api.ApiError, OSError) as error:
         print(f"run_tests: {error}", file=sys.stderr)
         return 1
     return run_pytest(present, engine)
