@@ -88,9 +88,9 @@ class LocalCluster:
         facts = self.room().network
         return NetworkHandle(facts.network_id, facts.name)
 
-    def new_aws(self) -> Aws:
+    def new_aws(self, *, region: str | None = None, account_id: str | None = None) -> Aws:
         """Make an AWS of its own; it costs nothing until it is used."""
-        return self._factory().new()
+        return self._factory().new(region=region, account_id=account_id)
 
     def run_task(self, request: RunTaskRequest, aws: Aws) -> EcsTask:
         """Start a task and return at once."""

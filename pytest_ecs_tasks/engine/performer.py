@@ -32,6 +32,7 @@ from pytest_ecs_tasks.engine.ports import (
     SecretRequest,
     SecretsError,
 )
+from pytest_ecs_tasks.engine.sockets import dial_tcp
 from pytest_ecs_tasks.engine.watcher import Watcher
 
 OUTPUT_GRACE_S = 5.0  # how long the output of a container that has ended may take to end too
@@ -183,7 +184,7 @@ class Performer:
     def _dial_aws(self) -> socket.socket:
         endpoint = urlsplit(self._aws.endpoint_url)
         port = endpoint.port or (443 if endpoint.scheme == "https" else 80)
-        return socket.create_connection((endpoint.hostname or "127.0.0.1", port), timeout=30)
+        return dial_tcp(endpoint.hostname or "127.0.0.1", port, timeout_s=30)
 
     def _resolve_secrets(self) -> events.Event:
         wanted = [

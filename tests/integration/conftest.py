@@ -17,7 +17,7 @@ from pytest_ecs_tasks.core.request import RunTaskRequest
 from pytest_ecs_tasks.task import EcsTask
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def cluster(engine_url: str) -> Iterator[LocalCluster]:
     cluster = LocalCluster(LocalSettings(engine=engine_url, pull="never"), environ=os.environ)
     cluster.warm_up()

@@ -163,4 +163,3 @@ def _clean(bench: Bench) -> Iterator[Bench]:
     finally:
         bench.runtime.sweep(bench.label)
     assert left_on(bench.runtime, bench.run) == []
-

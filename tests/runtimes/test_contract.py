@@ -9,7 +9,13 @@ from dataclasses import replace
 import pytest
 
 from pytest_ecs_tasks.core.spec import PublishedPort
-from pytest_ecs_tasks.engine.ports import ContainerNotFound, EngineError, EngineEvent, ExecOutcome, ImageNotFound
+from pytest_ecs_tasks.engine.ports import (
+    ContainerNotFound,
+    EngineError,
+    EngineEvent,
+    ExecOutcome,
+    ImageNotFound,
+)
 
 
 def joined(pieces, stream):
@@ -51,7 +57,8 @@ def test_an_exit_code_is_told_once_the_process_is_gone(bench, program):
     facts = bench.wait_until_ended(container)
 
     assert (facts.started, facts.exit_code) == (True, 3)
-    assert facts.started_at is not None and facts.finished_at is not None
+    assert facts.started_at is not None
+    assert facts.finished_at is not None
     assert facts.finished_at >= facts.started_at
     assert not facts.out_of_memory
 
@@ -165,7 +172,9 @@ def test_events_tell_start_end_and_removal(bench, program):
 
 def test_events_of_other_labels_do_not_come(bench, program):
     stream = bench.runtime.events(bench.label)
-    stranger = bench.create(program(exits=0), labels={**bench.labels, "pytest-ecs-tasks.run": f"{bench.run}-x"})
+    stranger = bench.create(
+        program(exits=0), labels={**bench.labels, "pytest-ecs-tasks.run": f"{bench.run}-x"}
+    )
     bench.run_to_its_end(stranger)
     bench.runtime.remove_container(stranger)
     ours = bench.create(program(exits=0))
@@ -194,7 +203,8 @@ def test_a_network_gives_its_containers_an_address_of_its_range(bench):
 
     address = bench.runtime.inspect_container(container).address
 
-    assert network.gateway is not None and address is not None
+    assert network.gateway is not None
+    assert address is not None
     assert address.split(".")[:2] == network.gateway.split(".")[:2]
     bench.runtime.remove_container(container)
     bench.runtime.remove_network(network.network_id)
@@ -236,7 +246,8 @@ def test_an_image_is_found_by_its_id_too(bench):
 
     found = bench.runtime.find_image(image_id)
 
-    assert found is not None and found.image_id == image_id
+    assert found is not None
+    assert found.image_id == image_id
 
 
 def test_a_pull_that_cannot_be_raises_the_engines_words(bench):

@@ -28,7 +28,8 @@ runtime = found.runtime
 network = runtime.create_network(f"{run}-net", labels)
 runtime.create_volume(f"{run}-volume", labels, None, {})
 def make(number, network):
-    spec = ContainerSpec(name=f"{run}-{number}", image_id=image, labels=labels, network=network, command=("sleep", "600"))
+    name, command = f"{run}-{number}", ("sleep", "600")
+    spec = ContainerSpec(name=name, image_id=image, labels=labels, network=network, command=command)
     container = runtime.create_container(spec)
     runtime.start_container(container)
     return container
@@ -62,7 +63,9 @@ def wait_for_the_end_of(pid: int, timeout_s: float) -> float:
     except ProcessLookupError:
         return 0.0
     try:
-        assert select.select([descriptor], [], [], timeout_s)[0], f"the guard {pid} still runs after {timeout_s} s"
+        assert select.select([descriptor], [], [], timeout_s)[0], (
+            f"the guard {pid} still runs after {timeout_s} s"
+        )
     finally:
         os.close(descriptor)
     return time.monotonic() - began
@@ -183,6 +186,10 @@ def test_an_engine_over_ssh_has_no_guard():
 def test_the_guards_program_imports_nothing_but_the_standard_library(engine_url):
     program = Path(sys.modules[Guard.__module__].__file__ or "").with_name("guard_main.py")
 
-    imported = [line.split()[1].partition(".")[0] for line in program.read_text().splitlines() if line[:5] in ("from ", "impor")]
+    imported = [
+        line.split()[1].partition(".")[0]
+        for line in program.read_text().splitlines()
+        if line[:5] in ("from ", "impor")
+    ]
 
     assert set(imported) <= sys.stdlib_module_names

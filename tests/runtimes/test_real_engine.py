@@ -27,7 +27,7 @@ def shell(bench, script, **fields):
 
 @contextlib.contextmanager
 def forwarding(path):
-    """Listen on the loopback and carry each connection to the unix socket; yields the port and a way to cut them all."""
+    """Carry connections from the loopback to the unix socket; yields the port and a way to cut them."""
     listener = socket.create_server(("127.0.0.1", 0))
     connections = []
 
@@ -88,7 +88,7 @@ def test_every_setting_of_a_spec_arrives_in_the_container(real):
     """
     real.runtime.create_volume(f"{real.run}-data", real.labels, None, {})
 
-    output, facts = shell(
+    output, _ = shell(
         real,
         script,
         network=real.network().network_id,
@@ -115,7 +115,7 @@ def test_every_setting_of_a_spec_arrives_in_the_container(real):
     lines = output.split("\n")
     assert lines[:2] == ["secret=s3cret", "box"]
     assert {"900", "1000", "/tmp", "99", "read-only", str(64 * MIB), "25000", "/data"} <= set(lines), output
-    assert "192.0.2.7" in output and "noexec" in output and "size=3072k" in output and "size=2048k" in output
+    assert [word for word in ("192.0.2.7", "noexec", "size=3072k", "size=2048k") if word not in output] == []
     assert "NoNewPrivs:\t1" in lines
     assert {"300", "400"} & set(lines)
 
@@ -201,7 +201,9 @@ def test_a_kill_of_another_kind_is_not_out_of_memory(real):
 
 def test_engine_logs_are_kept_only_when_asked_for(real):
     silent, kept = real.create(), real.create(keep_engine_logs=True)
-    documents = [real.runtime._transport.call_json("GET", f"/containers/{name}/json") for name in (silent, kept)]
+    documents = [
+        real.runtime._transport.call_json("GET", f"/containers/{name}/json") for name in (silent, kept)
+    ]
 
     drivers = [document["HostConfig"]["LogConfig"]["Type"] for document in documents]
 
@@ -264,7 +266,7 @@ def test_a_call_after_the_kept_connection_was_cut_is_made_anew(tcp, real):
     assert runtime.list_containers(real.label) == ()
 
 
-def test_no_engine_is_an_engine_error_with_its_address(tmp_path):
+def test_no_engine_is_an_engine_error_with_its_address():
     with pytest.raises(EngineError, match=r"unix:///nonesuch/engine.sock: No such file or directory"):
         DockerRuntime("unix:///nonesuch/engine.sock")
 
@@ -288,15 +290,24 @@ def test_an_error_in_a_pull_that_was_answered_with_200_is_raised():
         raise_error_in_stream(b'{"status":"Pulling"}\r\n{"error":"manifest unknown"}\r\n')
 
 
-def test_a_short_name_has_no_registry_and_is_no_id():
-    assert is_short_name("web:dev") and is_short_name("team/web")
-    assert not is_short_name("ghcr.io/web") and not is_short_name("localhost/web")
-    assert not is_short_name("sha256:" + "a" * 64)
+@pytest.mark.parametrize("reference", ["web", "web:dev", "team/web"])
+def test_a_name_without_a_registry_is_short(reference):
+    assert is_short_name(reference)
 
 
-def test_only_a_registry_on_the_loopback_goes_without_tls():
-    assert is_loopback_registry("127.0.0.1:5000/web:1") and is_loopback_registry("localhost:5000/web")
-    assert not is_loopback_registry("ghcr.io:443/web") and not is_loopback_registry("web:1")
+@pytest.mark.parametrize("reference", ["ghcr.io/web", "reg:5000/web", "localhost/web", "sha256:" + "a" * 64])
+def test_a_name_with_a_registry_and_an_id_are_not_short(reference):
+    assert not is_short_name(reference)
+
+
+@pytest.mark.parametrize("reference", ["127.0.0.1:5000/web:1", "localhost:5000/web", "[::1]:5000/web"])
+def test_a_registry_on_the_loopback_goes_without_tls(reference):
+    assert is_loopback_registry(reference)
+
+
+@pytest.mark.parametrize("reference", ["ghcr.io:443/web", "web:1", "10.0.0.1:5000/web"])
+def test_any_other_registry_does_not(reference):
+    assert not is_loopback_registry(reference)
 
 
 def test_published_ports_on_every_address_are_told_as_such(real):

@@ -18,7 +18,7 @@ import pytest
 
 from pytest_ecs_tasks.runtimes.sandbox.frames import FrameType, make_frame
 from pytest_ecs_tasks.runtimes.sandbox.link import Link, LinkError
-from pytest_ecs_tasks.runtimes.sandbox.sockets import accept_connection, dial_tcp
+from pytest_ecs_tasks.engine.sockets import accept_connection, dial_tcp
 
 ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 PROGRAM = (
@@ -443,7 +443,7 @@ def test_it_works_under_pytest_socket(pytester: pytest.Pytester) -> None:
 
         def test_it():
             from pytest_ecs_tasks.runtimes.sandbox.link import Link  # while sockets are forbidden
-            from pytest_ecs_tasks.runtimes.sandbox.sockets import Socket, dial_tcp, make_socket_pair
+            from pytest_ecs_tasks.engine.sockets import Socket, dial_tcp, make_socket_pair
 
             ours, theirs = make_socket_pair()
             end = theirs.fileno()

@@ -25,7 +25,7 @@ from pytest_ecs_tasks.runtimes.sandbox.frames import (
     parse_refusal,
 )
 from pytest_ecs_tasks.runtimes.sandbox.loop import READ, SHARED_LOOP, WRITE
-from pytest_ecs_tasks.runtimes.sandbox.sockets import (
+from pytest_ecs_tasks.engine.sockets import (
     accept_connection,
     close_with_reset,
     make_loopback_listener,

@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Protocol
 
-from pytest_ecs_tasks.runtimes.sandbox.sockets import make_socket_pair
+from pytest_ecs_tasks.engine.sockets import make_socket_pair
 
 READ = selectors.EVENT_READ
 WRITE = selectors.EVENT_WRITE

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from pytest_ecs_tasks.core.plan import SandboxPlan
 from pytest_ecs_tasks.core.spec import ContainerSpec, NetworkBinding
 from pytest_ecs_tasks.engine.ports import ContainerRuntime, Dial, EngineError, NetworkFacts
+from pytest_ecs_tasks.engine.sockets import Socket, dial_tcp
 from pytest_ecs_tasks.runtimes.sandbox.image import SandboxImage, sandbox_image
 from pytest_ecs_tasks.runtimes.sandbox.link import Link
 
@@ -23,8 +24,6 @@ REFILL_DELAY_S = 0.3  # a refill right away would compete with the task that has
 HOST_NAMES = ("host.docker.internal", "host.containers.internal")
 CLOSED_PORT = 9  # nobody listens there: a refusal proves that the address is reached
 
-_create_connection = socket.create_connection
-_socket = socket.socket
 
 
 class EngineSandbox:
@@ -239,13 +238,13 @@ def is_reachable(gateway: str | None, address: str | None) -> bool:
     """
     if not gateway or not address:
         return False
-    with _socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+    with Socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
         try:
             probe.bind((gateway, 0))
         except OSError:
             return False
     try:
-        _create_connection((address, CLOSED_PORT), timeout=1).close()
+        dial_tcp(address, CLOSED_PORT, timeout_s=1).close()
     except OSError as error:
         return error.errno == errno.ECONNREFUSED
     return True

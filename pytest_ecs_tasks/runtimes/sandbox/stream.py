@@ -15,7 +15,7 @@ from pytest_ecs_tasks.runtimes.sandbox.frames import (
     make_grant,
 )
 from pytest_ecs_tasks.runtimes.sandbox.loop import READ, WRITE
-from pytest_ecs_tasks.runtimes.sandbox.sockets import close_with_reset, disable_delay
+from pytest_ecs_tasks.engine.sockets import close_with_reset, disable_delay
 
 
 class Carrier(Protocol):
