@@ -6,6 +6,7 @@ started directly. Only Linux; standard library only.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -26,6 +27,8 @@ START_TIMEOUT_S = 60
 STOP_TIMEOUT_S = 30
 ASK_AGAIN_S = 0.05
 CAP_SYS_RESOURCE = 24
+MARK = "PYTEST_ECS_TASKS_ENGINE_RECORD"
+"""A variable in the environment of what this script starts, by which it knows the processes again."""
 
 
 class EngineProcessError(Exception):
@@ -115,12 +118,12 @@ def _socket_path(name: str) -> Path:
 
 def _command(name: str, socket_path: Path) -> tuple[list[str], dict[str, str]]:
     """Return the daemon's arguments and environment."""
-    environment = {**os.environ, "PATH": search_path()}
+    environment = {**os.environ, "PATH": search_path(), MARK: str(_record_path(name))}
     if name == "docker":
         return ["dockerd", f"--host=unix://{socket_path}"], environment
     socket_path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     configuration = _podman_configuration()
-    if configuration:
+    if configuration and "CONTAINERS_CONF" not in os.environ:
         conf = state_dir() / "containers.conf"
         conf.write_text(configuration)
         environment["CONTAINERS_CONF"] = str(conf)
@@ -222,33 +225,57 @@ def stop(name: str, say: Say) -> None:
 
 
 def _end(ours: Started) -> None:
-    """Send SIGTERM and wait: dockerd ends its containers and its containerd before it goes. SIGKILL at the end."""
+    """End the daemon, which ends its containers and its containerd before it goes, then whatever outlives it.
+
+    A rootless Podman is two processes and leaves a third that holds its user namespace.
+    """
     for number in (signal.SIGTERM, signal.SIGKILL):
         if _start_time(ours.pid) == ours.started_at:
             os.kill(ours.pid, number)
-        deadline = time.monotonic() + STOP_TIMEOUT_S
-        while time.monotonic() < deadline:
-            if _start_time(ours.pid) != ours.started_at:
-                return
-            time.sleep(ASK_AGAIN_S)
-    raise EngineProcessError(f"{ours.name} (pid {ours.pid}) did not end; end it yourself")
+        if _is_true_within(STOP_TIMEOUT_S, lambda: _start_time(ours.pid) != ours.started_at):
+            break
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        for pid in _belonging_to(ours):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, number)
+        if _is_true_within(STOP_TIMEOUT_S / 10, lambda: not _belonging_to(ours)):
+            return
+    raise EngineProcessError(f"{ours.name}: {_belonging_to(ours)} did not end; end these processes yourself")
+
+
+def _is_true_within(timeout_s: float, condition: Callable[[], bool]) -> bool:
+    deadline = time.monotonic() + timeout_s
+    while time.monotonic() < deadline:
+        if condition():
+            return True
+        time.sleep(ASK_AGAIN_S)
+    return condition()
+
+
+def _belonging_to(ours: Started) -> list[int]:
+    """List the live processes that were started by the engine: most inherit its environment, conmon parts of it."""
+    marks = {f"{MARK}={_record_path(ours.name)}".encode()}
+    if ours.name == "podman":
+        marks.add(_conf_mark())
+    return [pid for pid in _pids() if _start_time(pid) is not None and marks & set(_environment_of(pid))]
+
+
+def _conf_mark() -> bytes:
+    return f"CONTAINERS_CONF={state_dir() / 'containers.conf'}".encode()
 
 
 def _remove_containers_of_our_podman(ours: Started, say: Say) -> None:
-    conf = f"CONTAINERS_CONF={state_dir() / 'containers.conf'}".encode()
-    for pid in _pids():
-        if _program_of(pid) != "conmon" or conf not in _environment_of(pid):
-            continue
-        arguments = _arguments_of(pid)
-        container_id = arguments[arguments.index("-c") + 1] if "-c" in arguments else ""
-        if container_id:
-            say(f"podman: removing container {container_id[:12]}, which was started through it")
-            try:
-                engine_api.call(
-                    ours.url, "DELETE", f"/v1.41/containers/{container_id}?force=1&v=1", timeout_s=30
-                )
-            except (OSError, engine_api.ApiError) as error:
-                say(f"podman: {error}")
+    conmons = [
+        pid for pid in _pids() if _program_of(pid) == "conmon" and _conf_mark() in _environment_of(pid)
+    ]
+    arguments = [_arguments_of(pid) for pid in conmons]
+    # A container may have several: each exec has a conmon too, which stays for minutes.
+    for container_id in sorted({words[words.index("-c") + 1] for words in arguments if "-c" in words}):
+        say(f"podman: removing container {container_id[:12]}, which was started through it")
+        try:
+            engine_api.call(ours.url, "DELETE", f"/v1.41/containers/{container_id}?force=1&v=1", timeout_s=30)
+        except (OSError, engine_api.ApiError) as error:
+            say(f"podman: {error}")
 
 
 # -- records and /proc ---------------------------------------------------------------------------------------------
