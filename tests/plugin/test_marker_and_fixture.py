@@ -268,7 +268,7 @@ def test_it(ecs_task_factory):
 
 def test_a_field_that_is_not_emulated_warns_and_is_an_error_when_strict(project):
     project.file("pytest.ini", "[pytest]\n")
-    project.file("taskdef.json", taskdef() | {"pidMode": "task"})
+    project.file("taskdef.json", taskdef() | {"enableFaultInjection": True})
     project.file("test_it.py", "import pytest\n@pytest.mark.ecs_taskdef('taskdef.json')\ndef test_it(ecs_task): pass")
 
     lenient = project.run()
@@ -276,6 +276,6 @@ def test_a_field_that_is_not_emulated_warns_and_is_an_error_when_strict(project)
     strict = project.run()
 
     lenient.assert_outcomes(passed=1, warnings=1)
-    lenient.stdout.fnmatch_lines(["*UnsupportedFieldWarning: taskdef.json: *pidMode*"])
+    lenient.stdout.fnmatch_lines(["*UnsupportedFieldWarning: taskdef.json: *enableFaultInjection*"])
     strict.assert_outcomes(errors=1)
     strict.stdout.fnmatch_lines(["E * pidMode*"])
