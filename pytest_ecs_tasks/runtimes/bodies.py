@@ -101,6 +101,11 @@ def container_facts(document: Mapping[str, Any]) -> ContainerFacts:
     started = (state.get("StartedAt") or NEVER) not in ("", NEVER)
     running = bool(state.get("Running")) or state.get("Status") in ("running", "paused", "stopping")
     address, mac_address = _address(network)
+    started_at = parse_time(state.get("StartedAt"))
+    finished_at = None if running else parse_time(state.get("FinishedAt"))
+    if started_at is not None and finished_at is not None:
+        # Both engines note the start after the process has begun: a short life seems to end before it.
+        finished_at = max(started_at, finished_at)
     return ContainerFacts(
         container_id=str(document["Id"]),
         running=running,
@@ -108,8 +113,8 @@ def container_facts(document: Mapping[str, Any]) -> ContainerFacts:
         exit_code=int(state["ExitCode"]) if started and not running and "ExitCode" in state else None,
         error=str(state.get("Error") or ""),
         out_of_memory=bool(state.get("OOMKilled")),
-        started_at=parse_time(state.get("StartedAt")),
-        finished_at=None if running else parse_time(state.get("FinishedAt")),
+        started_at=started_at,
+        finished_at=finished_at,
         stop_signal=signal_name(config.get("StopSignal")),
         address=address,
         mac_address=mac_address,

@@ -41,7 +41,10 @@ class Tried:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """The engine to use. ``source`` says where the choice came from, ``tried`` what was asked before it answered."""
+    """The engine to use.
+
+    ``source`` says where the choice came from, ``tried`` what was asked before it answered.
+    """
 
     runtime: DockerRuntime
     source: str
@@ -68,7 +71,10 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class _Place:
-    """A place to ask. ``decisive``: the user named it, so no other may take its place when it does not answer."""
+    """A place to ask.
+
+    ``decisive``: the user named it, so no other may take its place when it does not answer.
+    """
 
     title: str
     source: str

@@ -8,7 +8,6 @@ import re
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from typing import Any
 from urllib.parse import quote
@@ -27,6 +26,7 @@ from pytest_ecs_tasks.runtimes import bodies
 from pytest_ecs_tasks.runtimes.attachment import WireAttachment, split_frames
 from pytest_ecs_tasks.runtimes.events import WireEvents
 from pytest_ecs_tasks.runtimes.owner import KEEP_LABEL
+from pytest_ecs_tasks.runtimes.sweeping import Sweep
 from pytest_ecs_tasks.runtimes.transport import (
     Endpoint,
     Transport,
@@ -38,19 +38,20 @@ from pytest_ecs_tasks.runtimes.wire import Wire
 
 PULL_TIMEOUT_S = 900.0  # without a byte of progress
 PULL_PAUSES_S = (1.0, 3.0)
-SWEEP_ROUNDS = 12
-SWEEP_PAUSE_S = 0.1
-PARALLEL_CALLS = 8
 EXEC_END_PAUSES_S = (0.002, 0.005, 0.01, 0.02, 0.05)
 
-# A registry that is busy, in the words of either engine; its status is in the text, the engine's own says nothing.
+# A registry that is busy, in the words of either engine; its status is in the text, the engine's own says
+# nothing.
 _BUSY_REGISTRY = re.compile(
     r"toomanyrequests|too many requests|\b(?:status|code)\b[^\n]*\b(?:429|5\d\d)\b|\b429\b", re.I
 )
 
 
 class DockerRuntime:
-    """A Docker engine. Every method may be called from any thread; see :class:`ContainerRuntime` for what each promises."""
+    """A Docker engine.
+
+    Every method may be called from any thread; see :class:`ContainerRuntime` for what each promises.
+    """
 
     name = "docker"
 
@@ -61,7 +62,10 @@ class DockerRuntime:
         *,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Ask the engine for its version, unless its document is here already. Raises :class:`EngineError`."""
+        """Ask the engine for its version, unless its document is here already.
+
+        Raises :class:`EngineError`.
+        """
         self._endpoint = Endpoint(endpoint) if isinstance(endpoint, str) else endpoint
         document = probe_version(self._endpoint) if version_document is None else version_document
         self.url = self._endpoint.url
@@ -152,7 +156,10 @@ class DockerRuntime:
     def create_container(self, spec: ContainerSpec) -> str:
         try:
             document = self._transport.call_json(
-                "POST", "/containers/create", query={"name": spec.name}, body=bodies.container_body(self._adapted(spec))
+                "POST",
+                "/containers/create",
+                query={"name": spec.name},
+                body=bodies.container_body(self._adapted(spec)),
             )
         except EngineError as error:
             if error.status == 404 and "image" in str(error).lower():
@@ -212,7 +219,10 @@ class DockerRuntime:
         environment: Mapping[str, str] | None = None,
         user: str | None = None,
     ) -> ExecOutcome:
-        """Run a command in a running container. At the timeout the command is let be: the API cannot kill it."""
+        """Run a command in a running container.
+
+        At the timeout the command is let be: the API cannot kill it.
+        """
         deadline = self._monotonic() + timeout_s
         body: dict[str, Any] = {"AttachStdout": True, "AttachStderr": True, "Cmd": list(command)}
         if environment:
@@ -251,7 +261,10 @@ class DockerRuntime:
         return True
 
     def _exec_exit_code(self, exec_id: str, deadline: float) -> int | None:
-        """Return the exit code. The output may end a moment before the engine has noticed the exit, or long before it."""
+        """Return the exit code.
+
+        The output may end a moment before the engine has noticed the exit, or long before it.
+        """
         pauses = iter(EXEC_END_PAUSES_S)
         while True:
             document = self._transport.call_json("GET", f"/exec/{exec_id}/json")
@@ -275,46 +288,10 @@ class DockerRuntime:
 
     def sweep(self, label: str, *, kept: bool = False) -> int:
         """Remove what bears ``label``; what is marked as kept only if ``kept``. Return how many there were."""
-        removed: set[str] = set()
-        for number in range(SWEEP_ROUNDS):
-            failures: list[EngineError] = []
-            found = self._sweep_round(label, kept, failures)
-            removed |= found
-            if not found:
-                return len(removed)
-            # Podman removes a sandbox only after its members; a container that is being removed holds its network.
-            if failures and self._closing.wait(SWEEP_PAUSE_S * number):
-                break
-        if failures:
-            raise EngineError(f"not everything with the label {label} could be removed: {failures[-1]}")
-        return len(removed)
+        return Sweep(self, label, kept=kept, wait=self._closing.wait).run()
 
-    def _sweep_round(self, label: str, kept: bool, failures: list[EngineError]) -> set[str]:
-        containers = [
-            item.container_id for item in self.list_containers(label) if kept or KEEP_LABEL not in item.labels
-        ]
-        with ThreadPoolExecutor(PARALLEL_CALLS, thread_name_prefix="ecs-tasks/sweep") as executor:
-            self._remove_all(executor, self.remove_container, containers, failures)
-            volumes = self._list_labelled("volumes", label, kept=kept)
-            networks = self._list_labelled("networks", label, kept=kept)
-            self._remove_all(executor, self.remove_volume, volumes, failures)
-            self._remove_all(executor, self.remove_network, networks, failures)
-        return {*containers, *volumes, *networks}
-
-    def _remove_all(
-        self,
-        executor: ThreadPoolExecutor,
-        remove: Callable[[str], None],
-        names: Sequence[str],
-        failures: list[EngineError],
-    ) -> None:
-        for future in [executor.submit(remove, name) for name in names]:
-            try:
-                future.result()
-            except EngineError as error:
-                failures.append(error)
-
-    def _list_labelled(self, kind: str, label: str, *, kept: bool) -> tuple[str, ...]:
+    def list_labelled(self, kind: str, label: str, *, kept: bool) -> tuple[str, ...]:
+        """List ``networks`` (by id) or ``volumes`` (by name) that bear ``label``; the kept ones only if ``kept``."""
         key = "Name" if kind == "volumes" else "Id"
         items = self._labelled_documents(kind, label)
         return tuple(str(item[key]) for item in items if kept or KEEP_LABEL not in (item.get("Labels") or {}))
@@ -325,10 +302,10 @@ class DockerRuntime:
         return tuple(documents or ())
 
     def list_labels(self, label: str) -> tuple[Mapping[str, str], ...]:
-        """Return all labels of every container, network and volume that bears the label ``label``, whatever its value."""
+        """Return all labels of every container, network and volume that bears a label, whatever its value."""
         containers = [item.labels for item in self.list_containers(label)]
         others = [item for kind in ("networks", "volumes") for item in self._labelled_documents(kind, label)]
-        return tuple([*containers, *(dict(item.get("Labels") or {}) for item in others)])
+        return (*containers, *(dict(item.get("Labels") or {}) for item in others))
 
     def close(self) -> None:
         """Close every thread's client; streams belong to whoever opened them."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import deque
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -18,6 +19,7 @@ _ACTIONS = {
     "destroy": "remove",
     "remove": "remove",
 }
+REMEMBERED_EVENTS = 256
 _EXIT_CODES = ("exitCode", "containerExitCode")
 
 
@@ -39,12 +41,17 @@ class WireEvents:
     def __init__(self, wire: Wire, head: Head) -> None:
         self._wire = wire
         self._head = head
+        # Podman writes its log of events anew when it has grown, and may then tell some a second time.
+        self._told: deque[tuple[object, ...]] = deque(maxlen=REMEMBERED_EVENTS)
 
     def __iter__(self) -> Iterator[EngineEvent]:
         try:
             for line in self._lines():
-                event = parse_event(json.loads(line))
-                if event is not None:
+                document = json.loads(line)
+                event = parse_event(document)
+                key = (event, document.get("timeNano"))
+                if event is not None and key not in self._told:
+                    self._told.append(key)
                     yield event
         except (OSError, EngineError) as error:
             if not self._wire.closed:

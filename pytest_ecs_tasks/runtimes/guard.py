@@ -15,10 +15,10 @@ GUARDED_SCHEMES = ("unix", "http+unix", "tcp", "http", "https")
 
 
 class Guard:
-    """Watches this process from a session of its own, blocked on a pipe; at our end it removes everything with the label.
+    """Watches this process from a session of its own; at our end it removes everything with the label.
 
-    ``certificates`` are the files of the authority, of our certificate and of its key, for TLS; ``service_pid`` is an engine that
-    runs for us alone and ends with us.
+    ``certificates`` are the files of the authority, of our certificate and of its key, for TLS;
+    ``service_pid`` is an engine that runs for us alone and ends with us.
     """
 
     def __init__(
@@ -58,7 +58,10 @@ class Guard:
         return None if self._process is None else self._process.pid
 
     def close(self, *, swept: bool) -> None:
-        """Let it go: with ``swept`` it ends at once, without it removes what is there. Safe to call twice, no-op in a fork."""
+        """Let it go: with ``swept`` it ends at once, without it removes what is there.
+
+        Safe to call twice, no-op in a fork.
+        """
         process, pipe = self._process, self._pipe
         if process is None or pipe is None or os.getpid() != self._owner:
             return

@@ -1,7 +1,8 @@
 """The guard's program: ``python -I -S guard_main.py URL LABEL PARENT [--service PID] [--tls CA CERT KEY]``.
 
-Its standard input is a pipe from the pytest process. A byte means that all is swept; the end of the file, or of the process,
-means that pytest is gone: then everything with the label is removed. Standard library only, nothing of the plugin is imported.
+Its standard input is a pipe from the pytest process. A byte means that all is swept; the end of the file, or
+of the process, means that pytest is gone: then everything with the label is removed. Standard library only,
+nothing of the plugin is imported.
 """
 
 from __future__ import annotations
@@ -54,7 +55,10 @@ class Engine:
         return http.client.HTTPSConnection(host, port or 2376, timeout=CALL_TIMEOUT_S, context=context)
 
     def call(self, method: str, path: str) -> Any:
-        """Do one call; ``None`` for an empty answer. Raises OSError when there is none, or a refusal but for 404."""
+        """Do one call; ``None`` for an empty answer.
+
+        Raises OSError when there is none, or a refusal but for 404.
+        """
         connection = self._connect()
         try:
             connection.request(method, API + path)
@@ -81,7 +85,10 @@ class Engine:
         ]
 
     def remove(self, paths: list[str]) -> None:
-        """Remove all of them at once. What cannot be removed yet (Podman: a sandbox before its members) is left."""
+        """Remove all of them at once.
+
+        What cannot be removed yet (Podman: a sandbox before its members) is left.
+        """
         threads = [threading.Thread(target=self._remove, args=(path,)) for path in paths]
         for thread in threads:
             thread.start()

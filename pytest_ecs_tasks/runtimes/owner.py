@@ -1,7 +1,7 @@
 """Who a thing on the engine belongs to, and the removal of what dead owners left.
 
-Everything that a run makes bears two labels: the run's id, and the process that owns it. ``pytest-ecs-tasks.keep`` marks what a
-person wants to look at later.
+Everything that a run makes bears two labels: the run's id, and the process that owns it.
+``pytest-ecs-tasks.keep`` marks what a person wants to look at later.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class Sweepable(Protocol):
     """What the sweep needs of an engine."""
 
     def list_labels(self, label: str) -> Sequence[Mapping[str, str]]:
-        """Return all labels of every container, network and volume that bears the label ``label``, whatever its value."""
+        """Return all labels of every container, network and volume that bears a label, whatever its value."""
         ...
 
     def sweep(self, label: str, *, kept: bool = False) -> int:
@@ -42,14 +42,18 @@ class Sweepable(Protocol):
 def owner_of_this_process() -> str:
     """Return ``<host>/<pid>/<start time of the process>/<seconds since the epoch>`` for this process.
 
-    The host is the kernel's boot id and the pid namespace: a test run in a container beside the engine has pids of its own.
+    The host is the kernel's boot id and the pid namespace: a test run in a container beside the engine has
+    pids of its own.
     """
     pid = os.getpid()
     return f"{_host()}/{pid}/{_start_time(pid) or '-'}/{int(time.time())}"
 
 
 def is_alive(owner: str, now: float) -> bool:
-    """Tell whether the owning process may still live. One that cannot be looked up from here counts as alive for a day."""
+    """Tell whether the owning process may still live.
+
+    One that cannot be looked up from here counts as alive for a day.
+    """
     parts = owner.split("/")
     if len(parts) != 4 or not (parts[1].isdigit() and parts[3].isdigit()):
         return True  # not ours to judge
@@ -62,12 +66,18 @@ def is_alive(owner: str, now: float) -> bool:
 
 
 def sweep_dead_owners(runtime: Sweepable, now: float | None = None) -> tuple[str, ...]:
-    """Remove what runs left whose owner is dead, except kept runs; return a line for each. Raises ``EngineError``."""
+    """Remove what runs left whose owner is dead, except kept runs; return a line for each.
+
+    Raises ``EngineError``.
+    """
     return _sweep(runtime, time.time() if now is None else now, kept=False)
 
 
 def sweep_all(runtime: Sweepable, now: float | None = None) -> tuple[str, ...]:
-    """Remove what dead owners left, kept runs too; return a line for each. Runs whose owner lives are left alone."""
+    """Remove what dead owners left, kept runs too; return a line for each.
+
+    Runs whose owner lives are left alone.
+    """
     return _sweep(runtime, time.time() if now is None else now, kept=True)
 
 

@@ -18,7 +18,8 @@ LIBPOD = "/v4.0.0/libpod"
 SHORT_NAME_DEFAULTS = ("localhost/", "docker.io/library/", "docker.io/")
 KILLED = 137
 
-# Where the memory cgroup of a rootful container is on this kernel, by cgroup version and by who makes the cgroup.
+# Where the memory cgroup of a rootful container is on this kernel, by cgroup version and by who makes the
+# cgroup.
 _OOM_COUNTERS = (
     "/sys/fs/cgroup/memory/libpod_parent/libpod-{id}/memory.oom_control",
     "/sys/fs/cgroup/memory/machine.slice/libpod-{id}.scope/memory.oom_control",
@@ -35,12 +36,16 @@ class PodmanRuntime(DockerRuntime):
     name = "podman"
 
     def __init__(self, endpoint: Endpoint | str, version_document: Mapping[str, Any] | None = None) -> None:
-        """Ask the engine for its version, unless its document is here already. Raises :class:`EngineError`."""
+        """Ask the engine for its version, unless its document is here already.
+
+        Raises :class:`EngineError`.
+        """
         super().__init__(endpoint, version_document)
         self._oom: dict[str, bool] = {}
 
     def find_image(self, reference: str) -> ImageFacts | None:
-        # A local build "web:dev" is "localhost/web:dev" here, and the API takes a short name for one of docker.io.
+        # A local build "web:dev" is "localhost/web:dev" here, and the API takes a short name for one of
+        # docker.io.
         if is_short_name(reference):
             facts = super().find_image(f"localhost/{reference}")
             if facts is not None:
@@ -48,7 +53,8 @@ class PodmanRuntime(DockerRuntime):
         return super().find_image(reference)
 
     def _adapted(self, spec: ContainerSpec) -> ContainerSpec:
-        # A member of another container's network namespace has a host name of its own, its id if none is given.
+        # A member of another container's network namespace has a host name of its own, its id if none is
+        # given.
         return spec
 
     def list_image_names(self) -> tuple[str, ...]:
@@ -60,7 +66,8 @@ class PodmanRuntime(DockerRuntime):
         return tuple(sorted(names))
 
     def _pull_once(self, reference: str) -> None:
-        # Docker takes a registry on the loopback for one without TLS; here only the libpod call can be told so.
+        # Docker takes a registry on the loopback for one without TLS; here only the libpod call can be told
+        # so.
         if not is_loopback_registry(reference):
             super()._pull_once(reference)
             return
@@ -77,15 +84,11 @@ class PodmanRuntime(DockerRuntime):
         facts = super().inspect_container(container_id)
         if facts.running or not facts.started:
             return facts
-        finished_at = facts.finished_at
-        if finished_at is not None and facts.started_at is not None:
-            # The end is the exit file's time, the start is noted later: a short life seems to end before it began.
-            finished_at = max(finished_at, facts.started_at)
-        return dataclasses.replace(facts, finished_at=finished_at, out_of_memory=self._saw_oom(facts))
+        return dataclasses.replace(facts, out_of_memory=self._saw_oom(facts))
 
     def _saw_oom(self, facts: ContainerFacts) -> bool | None:
-        # State.OOMKilled is false even after a real one: only the kernel's own count tells. It goes with the cgroup,
-        # a moment after the end, so the answer is kept.
+        # State.OOMKilled is false even after a real one: only the kernel's own count tells. It goes with the
+        # cgroup, a moment after the end, so the answer is kept.
         if facts.out_of_memory:
             return True
         counted = self._oom.get(facts.container_id)

@@ -1,8 +1,8 @@
 """The engine client: docker-py's, sealed against what a test mocks in its own process.
 
-docker-py's client is a ``requests.Session`` and not thread-safe (docker/docker-py#3229), so each thread has one of its own.
-``responses`` replaces ``HTTPAdapter.send``, ``requests_mock`` ``Session.get_adapter``, pytest-socket ``socket.socket``: none of
-the three is on the way from :meth:`EngineClient.send` to the engine.
+docker-py's client is a ``requests.Session`` and not thread-safe (docker/docker-py#3229), so each thread has
+one of its own. ``responses`` replaces ``HTTPAdapter.send``, ``requests_mock`` ``Session.get_adapter``,
+pytest-socket ``socket.socket``: none of the three is on the way from :meth:`EngineClient.send` to the engine.
 """
 
 from __future__ import annotations
@@ -50,14 +50,17 @@ _TRANSPORT_ERRORS = (
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """Where an engine listens, and the certificates that it wants. ``url``: unix://, tcp://, npipe:// or ssh://."""
+    """Where an engine listens, and the certificates that it wants.
+
+    ``url``: unix://, tcp://, npipe:// or ssh://.
+    """
 
     url: str
     tls: docker.tls.TLSConfig | None = field(default=None, repr=False)
 
     @classmethod
     def from_environment(cls, url: str, environ: Mapping[str, str]) -> Endpoint:
-        """Add the certificates that ``DOCKER_TLS_VERIFY`` and ``DOCKER_CERT_PATH`` ask for, as Docker's own client does."""
+        """Add the certificates that ``DOCKER_TLS_VERIFY`` and ``DOCKER_CERT_PATH`` ask for."""
         verify = bool(environ.get("DOCKER_TLS_VERIFY"))
         folder = environ.get("DOCKER_CERT_PATH") or ""
         if not url.startswith(("tcp://", "https://")) or not (verify or folder):
@@ -217,7 +220,9 @@ class Transport:
         headers: Mapping[str, str] | None = None,
         timeout_s: float = CALL_TIMEOUT_S,
     ) -> requests.Response:
-        """Do one call and return its answer. ``path`` is quoted already; ``body`` is JSON, or bytes as they are.
+        """Do one call and return its answer.
+
+        ``path`` is quoted already; ``body`` is JSON, or bytes as they are.
 
         Raises :class:`EngineError` with the engine's own words.
         """
@@ -230,7 +235,8 @@ class Transport:
             except (urllib3.exceptions.ProtocolError, requests.ConnectionError):
                 if method != "GET":
                     raise
-                # A kept connection may have been closed by the engine while it was idle; to ask again is harmless.
+                # A kept connection may have been closed by the engine while it was idle; to ask again is
+                # harmless.
                 response = client.request(method, url, data=data, headers=all_headers, timeout=timeout_s)
         if response.status_code >= 400:
             raise EngineError(explain(response.content, response.reason), status=response.status_code)
@@ -253,8 +259,9 @@ class Transport:
         headers: Mapping[str, str] | None = None,
         timeout_s: float | None = CALL_TIMEOUT_S,
     ) -> tuple[Wire, Head]:
-        """Send a request on a connection of its own and return it with the answer's head; ``timeout_s`` holds for each read.
+        """Send a request on a connection of its own and return it with the answer's head.
 
+        ``timeout_s`` holds for each read.
         Raises :class:`EngineError` when the engine refuses.
         """
         data, all_headers = _encode(body, headers)

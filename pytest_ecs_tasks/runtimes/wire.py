@@ -1,7 +1,9 @@
-"""One connection to the engine that is ours alone: sealed sockets, and just enough HTTP for streams and hijacked connections.
+"""One connection to the engine that is ours alone.
 
-Everything that a test may swap in its own process (``socket.socket``, ``socket.getaddrinfo``, ``socket.socket.connect``)
-is bound here when the module is imported, and the real class is taken even if the swap came first.
+Sealed sockets, and just enough HTTP for streams and hijacked connections.
+Everything that a test may swap in its own process (``socket.socket``, ``socket.getaddrinfo``,
+``socket.socket.connect``) is bound here when the module is imported, and the real class is taken even if the
+swap came first.
 """
 
 from __future__ import annotations
@@ -86,7 +88,10 @@ class Head:
 
 
 class Wire:
-    """A connection with one reader, which any thread may close; a reader that is blocked then meets the end of the stream."""
+    """A connection with one reader, which any thread may close.
+
+    A reader that is blocked then meets the end of the stream.
+    """
 
     def __init__(self, connection: socket.socket) -> None:
         self._connection = connection
@@ -141,7 +146,10 @@ class Wire:
         return self._connection, data
 
     def close(self) -> None:
-        """Close it. The descriptor lives until a blocked reader has left it: a number must not be reused under a read."""
+        """Close it.
+
+        The descriptor lives until a blocked reader has left it: a number must not be reused under a read.
+        """
         with self._lock:
             if self._closed:
                 return
@@ -174,7 +182,10 @@ class Wire:
         )
 
     def body(self, head: Head) -> Iterator[bytes]:
-        """Yield the pieces of a body as they come. A body in chunks that ends without its last chunk raises EngineError."""
+        """Yield the pieces of a body as they come.
+
+        A body in chunks that ends without its last chunk raises EngineError.
+        """
         if not head.is_chunked:
             left = int(head.headers.get("content-length", "-1"))
             while left and (data := self.receive()):

@@ -1,4 +1,4 @@
-"""The containers of :class:`~pytest_ecs_tasks.testing.runtime.FakeRuntime`: what a script says about them, and their state."""
+"""The fake runtime's containers: what a script says about them, and their state."""
 
 from __future__ import annotations
 
@@ -18,9 +18,12 @@ Output = tuple[tuple[str, bytes], ...]
 class Script:
     """How the containers of one image behave.
 
-    ``exits``: the exit code, ``after`` that many seconds; ``None`` runs until a signal. ``output`` is written at the start.
-    ``on_signal``: exit codes by signal name; a signal with ``None`` is ignored, one without an entry ends it with 128 + its number.
-    ``start_error``: the engine's words when it refuses to start it. ``executes``: what commands in it do, exit code 127 otherwise.
+    - ``exits``: the exit code, ``after`` that many seconds; ``None`` runs until a signal.
+    - ``output`` is written at the start.
+    - ``on_signal``: exit codes by signal name; a signal with ``None`` is ignored, one without an entry ends it
+      with 128 + its number.
+    - ``start_error``: the engine's words when it refuses to start it.
+    - ``executes``: what commands in it do; exit code 127 otherwise.
     """
 
     exits: int | None = None

@@ -1,4 +1,4 @@
-"""A container engine in memory, for tests that want no engine: scripted containers, failures on demand, time by the clock."""
+"""A container engine in memory: scripted containers, failures on demand, time by the clock."""
 
 from __future__ import annotations
 
@@ -21,16 +21,17 @@ from pytest_ecs_tasks.engine.ports import (
     NetworkFacts,
 )
 from pytest_ecs_tasks.testing.clock import FakeClock
-from pytest_ecs_tasks.testing.fake_containers import FakeAttachment, FakeContainer, FakeEvents, Output, Script
+from pytest_ecs_tasks.testing.fake_containers import FakeAttachment, FakeContainer, FakeEvents, Script
 
 KEEP_LABEL = "pytest-ecs-tasks.keep"
 FIRST_HOST_PORT = 49153
 
 
 class FakeRuntime:
-    """An engine that starts nothing. Images are there once they are scripted; ``registry`` names those that can be pulled.
+    """An engine that starts nothing.
 
-    Every method may be called from any thread. ``calls`` lists the calls in order: method and container, image or label.
+    Images are there once they are scripted; ``registry`` names those that can be pulled. Every method may be
+    called from any thread. ``calls`` lists the calls in order: method and container, image or label.
     """
 
     url = "fake://"
@@ -56,7 +57,10 @@ class FakeRuntime:
         self._lock = threading.RLock()
 
     def script(self, image: str, script: Script | None = None, **behaviour: object) -> ImageFacts:
-        """Make an image whose containers behave like this; the keywords are the fields of :class:`Script`, ``output`` also text."""
+        """Make an image whose containers behave like this.
+
+        The keywords are the fields of :class:`Script`, ``output`` also text.
+        """
         text = behaviour.get("output")
         if isinstance(text, str):
             behaviour["output"] = (("stdout", text.encode()),)
@@ -86,12 +90,14 @@ class FakeRuntime:
             stream.cut(reason)
 
     def find_image(self, reference: str) -> ImageFacts | None:
+        """Return a scripted, pulled or loaded image, by name or id."""
         self._called("find_image", reference)
         with self._lock:
             by_id = {facts.image_id: facts for facts in self._images.values()}
             return self._images.get(reference) or by_id.get(reference)
 
     def pull_image(self, reference: str) -> None:
+        """Pull an image that is in ``registry``."""
         self._called("pull_image", reference)
         if reference not in self._registry:
             raise EngineError(f"manifest for {reference} not found: manifest unknown", status=404)
@@ -99,16 +105,19 @@ class FakeRuntime:
             self._add_image(reference)
 
     def load_image(self, archive: bytes) -> None:
+        """Take an archive; the image is named by its bytes."""
         self._called("load_image", f"{len(archive)} bytes")
         with self._lock:
             self._add_image(f"loaded-{hashlib.sha256(archive).hexdigest()[:12]}")
 
     def list_image_names(self) -> tuple[str, ...]:
+        """Return the names of all images."""
         self._called("list_image_names", "")
         with self._lock:
             return tuple(sorted(self._images))
 
     def create_network(self, name: str, labels: Mapping[str, str]) -> NetworkFacts:
+        """Create a network."""
         self._called("create_network", name)
         with self._lock:
             number = next(self._numbers)
@@ -119,6 +128,7 @@ class FakeRuntime:
             return facts
 
     def remove_network(self, network_id: str) -> None:
+        """Remove it, unless a running container is in it."""
         self._called("remove_network", network_id)
         with self._lock:
             if any(item.running and item.spec.network == network_id for item in self._containers.values()):
@@ -128,16 +138,19 @@ class FakeRuntime:
     def create_volume(
         self, name: str, labels: Mapping[str, str], driver: str | None, driver_options: Mapping[str, str]
     ) -> None:
+        """Create a volume."""
         self._called("create_volume", name)
         with self._lock:
             self._volumes[name] = dict(labels)
 
     def remove_volume(self, name: str) -> None:
+        """Remove it, if it is there."""
         self._called("remove_volume", name)
         with self._lock:
             self._volumes.pop(name, None)
 
     def create_container(self, spec: ContainerSpec) -> str:
+        """Create a container of a scripted image."""
         self._called("create_container", spec.name)
         with self._lock:
             reference, image = next(
@@ -170,6 +183,7 @@ class FakeRuntime:
             return container.container_id
 
     def attach(self, container_id: str, *, stdin: bool = False, tty: bool = False) -> FakeAttachment:
+        """Attach to its output."""
         self._called("attach", container_id)
         attachment = FakeAttachment()
         with self._lock:
@@ -177,6 +191,7 @@ class FakeRuntime:
         return attachment
 
     def start_container(self, container_id: str) -> None:
+        """Start it; what its script says happens now or by the clock."""
         self._called("start_container", container_id)
         with self._lock:
             container = self._container(container_id)
@@ -199,11 +214,13 @@ class FakeRuntime:
             self._end(container_id, exit_code, life)
 
     def inspect_container(self, container_id: str) -> ContainerFacts:
+        """Return its state."""
         self._called("inspect_container", container_id)
         with self._lock:
             return self._container(container_id).facts()
 
     def kill_container(self, container_id: str, signal: str) -> None:
+        """Send a signal; the script says what it does."""
         self._called("kill_container", container_id)
         with self._lock:
             container = self._containers.get(container_id)
@@ -216,14 +233,17 @@ class FakeRuntime:
             self._end(container_id, ending, None)
 
     def pause_container(self, container_id: str) -> None:
+        """Do nothing to a container that is there."""
         self._called("pause_container", container_id)
         self._container(container_id)
 
     def unpause_container(self, container_id: str) -> None:
+        """Do nothing to a container that is there."""
         self._called("unpause_container", container_id)
         self._container(container_id)
 
     def remove_container(self, container_id: str) -> None:
+        """Kill and remove it, if it is there."""
         self._called("remove_container", container_id)
         self._end(container_id, 137, None)
         with self._lock:
@@ -242,6 +262,7 @@ class FakeRuntime:
         environment: Mapping[str, str] | None = None,
         user: str | None = None,
     ) -> ExecOutcome:
+        """Return what the script says about the command."""
         self._called("execute", container_id)
         with self._lock:
             container = self._container(container_id)
@@ -250,6 +271,7 @@ class FakeRuntime:
             return container.script.executes.get(tuple(command), ExecOutcome(127, b"", b"not found\n"))
 
     def events(self, label: str) -> FakeEvents:
+        """Follow the events of one label."""
         self._called("events", label)
         stream = FakeEvents(*label.split("=", 1))
         with self._lock:
@@ -257,6 +279,7 @@ class FakeRuntime:
         return stream
 
     def list_containers(self, label: str) -> tuple[ContainerFacts, ...]:
+        """List the containers that bear ``label``."""
         self._called("list_containers", label)
         with self._lock:
             found = [item for item in self._containers.values() if _bears(item.spec.labels, label)]
@@ -272,6 +295,7 @@ class FakeRuntime:
             return tuple(labels for labels in everything if _bears(labels, label))
 
     def sweep(self, label: str, *, kept: bool = False) -> int:
+        """Remove what bears ``label``; what is marked as kept only if ``kept``."""
         self._called("sweep", label)
 
         def is_meant(labels: Mapping[str, str]) -> bool:
@@ -333,7 +357,10 @@ class FakeRuntime:
         return facts
 
     def _end(self, container_id: str, exit_code: int, life: int | None) -> None:
-        """Let a container end, once; ``life`` keeps an exit that was due for an earlier start from ending a later one."""
+        """Let a container end, once.
+
+        ``life`` keeps an exit that was due for an earlier start from ending a later one.
+        """
         with self._lock:
             container = self._containers.get(container_id)
             if container is None or not container.running or life not in (None, container.life):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 import os
 import socket
@@ -24,6 +25,7 @@ from pytest_ecs_tasks.runtimes.transport import Endpoint
 
 BUSYBOX = "pytest-ecs-tasks/busybox:1"
 RUN = f"mocks-{os.getpid()}"
+LIVES = itertools.count(1)
 LABELS = {"pytest-ecs-tasks.run": RUN}
 LABEL = f"pytest-ecs-tasks.run={RUN}"
 
@@ -63,7 +65,10 @@ def frozen_time():
 def without_sockets():
     pytest_socket.disable_socket()
     try:
-        with pytest.raises(pytest_socket.SocketBlockedError), pytest.warns(UserWarning):
+        with (
+            pytest.raises(pytest_socket.SocketBlockedError),
+            pytest.warns(UserWarning, match="tried to use socket"),
+        ):
             socket.socket()
         yield
     finally:
@@ -79,11 +84,11 @@ def with_allowed_hosts():
         pytest_socket._remove_restrictions()
 
 
-def live(runtime: DockerRuntime, number: int = 0) -> list[EngineEvent]:
+def live(runtime: DockerRuntime) -> list[EngineEvent]:
     """A life with every kind of call in it; returns its events."""
     image = runtime.find_image(BUSYBOX)
     assert image is not None
-    life = f"{RUN}-{number}"
+    life = f"{RUN}-{next(LIVES)}"
     events = runtime.events(f"mocks.life={life}")
     network = runtime.create_network(life, LABELS)
     spec = ContainerSpec(
@@ -145,7 +150,7 @@ def test_proxies_in_the_environment_do_not_reach_the_engine_client(runtime, monk
 def test_no_thread_gets_a_warning_into_the_captured_log(runtime, caplog):
     caplog.set_level(logging.WARNING)
     with ThreadPoolExecutor(4) as executor:
-        lives = list(executor.map(lambda number: live(runtime, number), range(4)))
+        lives = list(executor.map(lambda _: live(runtime), range(4)))
 
     assert len(lives) == 4
     assert [record.getMessage() for record in caplog.records] == []
