@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import json
 import os
+import socket
+import ssl
+import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -124,6 +128,60 @@ def left_on(runtime: Any, run: str) -> list[Mapping[str, str]]:
 def program() -> type[Program]:
     """What a container does: ``program(stdout="hello", exits=0)``."""
     return Program
+
+
+@contextlib.contextmanager
+def forwarding(path, tls=None):
+    """Carry connections from the loopback to the unix socket; yields the port and a way to cut them."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    connections = []
+
+    def carry(source, target):
+        with contextlib.suppress(OSError):
+            while data := source.recv(65536):
+                target.sendall(data)
+            target.shutdown(socket.SHUT_WR)
+
+    def accept():
+        with contextlib.suppress(OSError):
+            while True:
+                client, _ = listener.accept()
+                if tls is not None:
+                    try:
+                        client = tls.wrap_socket(client, server_side=True)
+                    except ssl.SSLError:
+                        client.close()
+                        continue
+                engine = socket.socket(socket.AF_UNIX)
+                engine.connect(path)
+                connections.extend([client, engine])
+                for pair in ((client, engine), (engine, client)):
+                    threads.append(threading.Thread(target=carry, args=pair))
+                    threads[-1].start()
+
+    def cut():
+        for connection in connections:
+            with contextlib.suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
+
+    threads = [threading.Thread(target=accept)]
+    threads[0].start()
+    try:
+        yield listener.getsockname()[1], cut
+    finally:
+        listener.shutdown(socket.SHUT_RDWR)
+        threads[0].join(10)
+        cut()
+        for thread in threads[1:]:
+            thread.join(10)
+        for connection in [listener, *connections]:
+            connection.close()
+
+
+@pytest.fixture(name="forwarding")
+def _forwarding():
+    """Carry connections from a loopback port, with TLS or without, to a unix socket."""
+    return forwarding
 
 
 @pytest.fixture

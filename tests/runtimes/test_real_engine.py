@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import socket
-import threading
-
 import pytest
 
 from pytest_ecs_tasks.core.spec import Mount, PublishedPort, Sensitive
@@ -25,50 +21,8 @@ def shell(bench, script, **fields):
     return output, bench.wait_until_ended(container)
 
 
-@contextlib.contextmanager
-def forwarding(path):
-    """Carry connections from the loopback to the unix socket; yields the port and a way to cut them."""
-    listener = socket.create_server(("127.0.0.1", 0))
-    connections = []
-
-    def carry(source, target):
-        with contextlib.suppress(OSError):
-            while data := source.recv(65536):
-                target.sendall(data)
-            target.shutdown(socket.SHUT_WR)
-
-    def accept():
-        with contextlib.suppress(OSError):
-            while True:
-                client, _ = listener.accept()
-                engine = socket.socket(socket.AF_UNIX)
-                engine.connect(path)
-                connections.extend([client, engine])
-                for pair in ((client, engine), (engine, client)):
-                    threads.append(threading.Thread(target=carry, args=pair))
-                    threads[-1].start()
-
-    def cut():
-        for connection in connections:
-            with contextlib.suppress(OSError):
-                connection.shutdown(socket.SHUT_RDWR)
-
-    threads = [threading.Thread(target=accept)]
-    threads[0].start()
-    try:
-        yield listener.getsockname()[1], cut
-    finally:
-        listener.shutdown(socket.SHUT_RDWR)
-        threads[0].join(10)
-        cut()
-        for thread in threads[1:]:
-            thread.join(10)
-        for connection in [listener, *connections]:
-            connection.close()
-
-
 @pytest.fixture
-def tcp(engine, engine_url):
+def tcp(engine, engine_url, forwarding):
     """The engine under test over TCP, and a way to cut its connections."""
     with forwarding(engine_url.removeprefix("unix://")) as (port, cut):
         runtime = type(engine)(Endpoint(f"tcp://127.0.0.1:{port}"))
