@@ -41,7 +41,9 @@ class RawEngine:
         if connection is None:
             connection = self._local.connection = UnixConnection(self._path)
         payload = None if body is None else json.dumps(body)
-        connection.request(method, f"/v1.41{path}", payload, {"Content-Type": "application/json"} if payload else {})
+        connection.request(
+            method, f"/v1.41{path}", payload, {"Content-Type": "application/json"} if payload else {}
+        )
         answer = connection.getresponse()
         data = answer.read()
         if answer.status >= 400:

@@ -15,6 +15,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from statistics import median
 
 from raw import Floor, milliseconds, quiet
@@ -58,7 +59,9 @@ def command_line(program: str, count: int) -> tuple[float, float]:
     quiet()
     begun = time.perf_counter()
     for name in names:
-        subprocess.run([program, "run", "-d", "--name", name, IMAGE, "sleep", "600"], check=True, capture_output=True)
+        subprocess.run(
+            [program, "run", "-d", "--name", name, IMAGE, "sleep", "600"], check=True, capture_output=True
+        )
     up = time.perf_counter() - begun
     begun = time.perf_counter()
     for name in names:
@@ -89,7 +92,9 @@ def compare(name: str, sample: Callable[[], tuple[float, float]], rounds: int) -
     except Exception as error:  # noqa: BLE001 - a comparison that cannot be had is said and left out
         print(f"    {name:24} not to be had here: {type(error).__name__}: {str(error)[:80]}")
         return
-    print(f"    {name:24} up {milliseconds([up for up, _ in samples])} ms, gone {milliseconds([down for _, down in samples])} ms")
+    print(
+        f"    {name:24} up {milliseconds([up for up, _ in samples])} ms, gone {milliseconds([down for _, down in samples])} ms"
+    )
 
 
 def verdict(mine: list[float], floor: list[float]) -> tuple[str, bool]:
@@ -97,13 +102,20 @@ def verdict(mine: list[float], floor: list[float]) -> tuple[str, bool]:
     bar = max(TOLERANCE * median(floor), median(floor) + ALLOWANCE_S)
     good = median(mine) <= bar
     ratio = median(mine) / median(floor)
-    return f"{ratio:.2f}x of {milliseconds(floor)}, bar {1000 * bar:.0f} ms: {'within' if good else 'OVER'}", good
+    return (
+        f"{ratio:.2f}x of {milliseconds(floor)}, bar {1000 * bar:.0f} ms: {'within' if good else 'OVER'}",
+        good,
+    )
 
 
 def main() -> int:
     """Print the figures; the exit status is 1 when a bar is missed."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--engine", default=os.environ.get("PYTEST_ECS_ENGINE", "unix:///var/run/docker.sock"))
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--engine", default=os.environ.get("PYTEST_ECS_ENGINE", "unix:///var/run/docker.sock")
+    )
     parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--compare-rounds", type=int, default=3)
     arguments = parser.parse_args()
@@ -127,10 +139,12 @@ def main() -> int:
                 print(f"{count:3} containers {phase:5} {milliseconds(mine)} ms = {words}", flush=True)
             program = shutil.which(runtime.name)
             if program:
-                compare(f"{runtime.name} run", lambda: command_line(program, count), arguments.compare_rounds)
+                compare(
+                    f"{runtime.name} run", partial(command_line, program, count), arguments.compare_rounds
+                )
             if runtime.name == "docker":
                 os.environ.setdefault("TESTCONTAINERS_RYUK_DISABLED", "true")
-                compare("testcontainers", lambda: testcontainers_equivalent(count), arguments.compare_rounds)
+                compare("testcontainers", partial(testcontainers_equivalent, count), arguments.compare_rounds)
     finally:
         floor.close()
         cluster.close()

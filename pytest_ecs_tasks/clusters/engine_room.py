@@ -12,7 +12,13 @@ from pytest_ecs_tasks.engine.watcher import Watcher
 from pytest_ecs_tasks.runtimes.detect import Found, find_runtime
 from pytest_ecs_tasks.runtimes.guard import Guard
 from pytest_ecs_tasks.runtimes.images import ImageProvider, PullPolicy
-from pytest_ecs_tasks.runtimes.owner import OWNER_LABEL, RUN_LABEL, keep_run, owner_of_this_process, sweep_dead_owners
+from pytest_ecs_tasks.runtimes.owner import (
+    OWNER_LABEL,
+    RUN_LABEL,
+    keep_run,
+    owner_of_this_process,
+    sweep_dead_owners,
+)
 from pytest_ecs_tasks.runtimes.sandbox.pool import SandboxPool
 
 LOOPBACK = "127.0.0.1"
@@ -30,7 +36,11 @@ class EngineRoom:
     watcher: Watcher
 
     def __init__(
-        self, settings: LocalSettings, environ: Mapping[str, str], run_id: str, progress: Callable[[str], None]
+        self,
+        settings: LocalSettings,
+        environ: Mapping[str, str],
+        run_id: str,
+        progress: Callable[[str], None],
     ) -> None:
         self._settings = settings
         self._environ = environ
@@ -51,14 +61,20 @@ class EngineRoom:
         """Find the engine, set the guard, make the network. Raises :class:`~pytest_ecs_tasks.errors.EngineUnavailable`."""
         self._found = found = find_runtime(self._settings.engine, self._environ)
         self.runtime = found.runtime
-        self.description = f"{self.runtime.name} {self.runtime.version} at {self.runtime.url} ({found.source})"
+        self.description = (
+            f"{self.runtime.name} {self.runtime.version} at {self.runtime.url} ({found.source})"
+        )
         self._place_host()
         self._guard = found.guard(self.run_label)
         name = f"ecs-tasks-{self.run_id}"
         try:
             self.network = self.runtime.create_network(name, self.labels)
             self.sandboxes = SandboxPool(
-                self.runtime, self.network, self.labels, name_prefix=f"{name}-sandbox", direct=self._settings.direct
+                self.runtime,
+                self.network,
+                self.labels,
+                name_prefix=f"{name}-sandbox",
+                direct=self._settings.direct,
             )
         except BaseException:
             self._sweep_own()
@@ -70,7 +86,11 @@ class EngineRoom:
     def _place_host(self) -> None:
         """Find where published ports are reached: on loopback, unless the engine is another machine's."""
         address = urlsplit(self.runtime.url)
-        remote = address.scheme not in {"unix", "npipe"} and address.hostname not in {LOOPBACK, "localhost", None}
+        remote = address.scheme not in {"unix", "npipe"} and address.hostname not in {
+            LOOPBACK,
+            "localhost",
+            None,
+        }
         if remote:
             self.publish_ip = EVERY_ADDRESS
             self.host = address.hostname or LOOPBACK

@@ -108,7 +108,9 @@ class LocalCluster:
             health_mode=HealthMode(self._settings.health),
             publish_ip=room.publish_ip,
         )
-        performer = Performer(plan, self._tools(room), services, lambda event: self._post(plan.task_id, event))
+        performer = Performer(
+            plan, self._tools(room), services, lambda event: self._post(plan.task_id, event)
+        )
         changes: list[Mapping[str, object]] = []
 
         def publish(task: Task, now: float) -> None:
@@ -118,7 +120,9 @@ class LocalCluster:
 
         entry = self._supervisor.submit(plan, performer.perform, publish)
         performer.announce_logs_to(entry.changed)
-        control = LocalTask(entry, performer, self._supervisor, self._tools(room), changes=changes, host=room.host)
+        control = LocalTask(
+            entry, performer, self._supervisor, self._tools(room), changes=changes, host=room.host
+        )
         self._tasks[plan.task_id] = control
         return EcsTask(control)
 

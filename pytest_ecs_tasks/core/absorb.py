@@ -72,7 +72,9 @@ def _absorb_container_fact(task: Task, event: ContainerFact, now: float) -> Task
     match event:
         case events.LogOpened():
             notes = (event.note,) if event.note else ()
-            return replace(task, notes=(*task.notes, *notes)).with_container(replace(container, log_open=True))
+            return replace(task, notes=(*task.notes, *notes)).with_container(
+                replace(container, log_open=True)
+            )
         case events.ContainerCreated():
             if container.status is not ContainerStatus.NONE:
                 return task
@@ -143,7 +145,9 @@ def host_bindings(task: Task, container: Container) -> tuple[NetworkBinding, ...
     )
 
 
-def _absorb_inspection(task: Task, container: Container, event: events.ContainerInspected, now: float) -> Task:
+def _absorb_inspection(
+    task: Task, container: Container, event: events.ContainerInspected, now: float
+) -> Task:
     container = replace(container, inspecting=False)
     if event.incarnation != container.incarnation or container.exited:
         return task.with_container(container)
@@ -160,7 +164,11 @@ def _absorb_inspection(task: Task, container: Container, event: events.Container
     reason = stop_reasons.OUT_OF_MEMORY if _ran_out_of_memory(task, container, event) else container.reason
     if event.out_of_memory is None and reason == stop_reasons.OUT_OF_MEMORY:
         task = replace(
-            task, notes=(*task.notes, f"{container.name}: out of memory is inferred from exit code 137 and a memory limit")
+            task,
+            notes=(
+                *task.notes,
+                f"{container.name}: out of memory is inferred from exit code 137 and a memory limit",
+            ),
         )
     return task.with_container(ended(container, now, exit_code=event.exit_code, reason=reason))
 
@@ -189,7 +197,9 @@ def _ran_out_of_memory(task: Task, container: Container, event: events.Container
     return event.exit_code == SIGKILL_EXIT_CODE and bool(limited) and not ours
 
 
-def ended(container: Container, now: float, *, exit_code: int | None = None, reason: str | None = None) -> Container:
+def ended(
+    container: Container, now: float, *, exit_code: int | None = None, reason: str | None = None
+) -> Container:
     """Return a container whose process is gone. The first reason wins (task_manager.go: handleEventError)."""
     return replace(
         container,
@@ -219,7 +229,9 @@ def _absorb_probe(task: Task, container: Container, event: events.Probed, now: f
     check = container.plan.definition.health_check
     if container.health is None or check is None or event.incarnation != container.incarnation:
         return task
-    progress = health.absorb(container.health, check, task.plan.health_mode, event.exit_code, event.output, now)
+    progress = health.absorb(
+        container.health, check, task.plan.health_mode, event.exit_code, event.output, now
+    )
     return task.with_container(replace(container, health=progress))
 
 
@@ -246,12 +258,18 @@ def _absorb_failure(task: Task, event: events.EffectFailed, now: float) -> Task:
                 task = _failed_container(task, name, stop_reasons.cannot_pull(error), now, event.hint)
             return task
         case effects.CreateContainer():
-            return _failed_container(task, effect.container, stop_reasons.cannot_create(error), now, event.hint)
+            return _failed_container(
+                task, effect.container, stop_reasons.cannot_create(error), now, event.hint
+            )
         case effects.StartContainer():
-            return _failed_container(task, effect.container, stop_reasons.cannot_start(error), now, event.hint)
+            return _failed_container(
+                task, effect.container, stop_reasons.cannot_start(error), now, event.hint
+            )
         case effects.OpenLog():
             reason = (
-                stop_reasons.resource_initialization(error) if task.plan.fargate else stop_reasons.cannot_start(error)
+                stop_reasons.resource_initialization(error)
+                if task.plan.fargate
+                else stop_reasons.cannot_start(error)
             )
             return _failed_container(task, effect.container, reason, now, event.hint)
         case effects.AcquireSandbox() | effects.CreateVolumes() | effects.ResolveSecrets():
@@ -260,7 +278,9 @@ def _absorb_failure(task: Task, event: events.EffectFailed, now: float) -> Task:
             if isinstance(effect, effects.CreateVolumes):
                 task = replace(task, volumes_failed=True)
             fargate = task.plan.fargate
-            reason = (stop_reasons.resource_initialization if fargate else stop_reasons.terminal_reason)(error)
+            reason = (stop_reasons.resource_initialization if fargate else stop_reasons.terminal_reason)(
+                error
+            )
             return replace(
                 stop(task, StopCode.TASK_FAILED_TO_START, reason, now), hint=task.hint or event.hint
             )
@@ -277,7 +297,9 @@ def _absorb_failure(task: Task, event: events.EffectFailed, now: float) -> Task:
         case effects.CloseLog():
             return _absorb_container_fact(task, events.LogClosed(effect.container, error), now)
         case effects.RemoveTask():
-            return replace(task, removed=True, notes=(*task.notes, f"removal is left to the end of the run: {error}"))
+            return replace(
+                task, removed=True, notes=(*task.notes, f"removal is left to the end of the run: {error}")
+            )
         case _:
             assert_never(effect)
 

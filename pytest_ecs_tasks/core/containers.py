@@ -101,7 +101,8 @@ def _mounts(plan: TaskPlan, definition: ContainerDefinition) -> tuple[Mount, ...
     sources = {volume.volume.name: volume.engine_name for volume in plan.volumes}
     sources.update({volume.name: volume.host_path for volume in plan.definition.volumes if volume.host_path})
     return tuple(
-        Mount(sources[point.source_volume], point.container_path, point.read_only) for point in definition.mount_points
+        Mount(sources[point.source_volume], point.container_path, point.read_only)
+        for point in definition.mount_points
     )
 
 

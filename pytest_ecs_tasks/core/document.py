@@ -195,7 +195,7 @@ class _LineFinder:
 
 def _read_lines(text: str) -> dict[Path, int]:
     # Imported here: a definition without problems needs no YAML.
-    import yaml  # noqa: PLC0415
+    import yaml
 
     if len(text) > _LONGEST_TEXT_WITH_LINES:
         return {}

@@ -34,7 +34,7 @@ def check(definition: TaskDefinition) -> Iterator[Finding]:
     """Return what Fargate refuses in a definition."""
     needs = (("requiresCompatibilities",),)
     if definition.network_mode is not NetworkMode.AWSVPC:
-        text = "Fargate only supports network mode ‘awsvpc’."  # [I]  # noqa: RUF001 - the quotes are ECS's own
+        text = "Fargate only supports network mode ‘awsvpc’."  # [I]
         yield Finding(("networkMode",), text, needs)
     for field, value in (("cpu", definition.cpu), ("memory", definition.memory_mib)):
         if value is None:

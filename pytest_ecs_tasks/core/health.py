@@ -13,7 +13,9 @@ from enum import StrEnum
 from pytest_ecs_tasks.core.taskdef import HealthCheck
 
 FAST_PROBES_S = (0.0, 0.05, 0.1, 0.2, 0.4)
-FAST_PERIOD_S = 0.35  # a service is found at most half a second after it listens, the probe's own time included
+FAST_PERIOD_S = (
+    0.35  # a service is found at most half a second after it listens, the probe's own time included
+)
 FAST_FOR_S = 30.0
 SLOW_PERIOD_S = 1.0
 OUTPUT_LIMIT = 1024  # the agent's cut, container.go: SetHealthStatus
@@ -70,7 +72,12 @@ def probe_ordered(progress: HealthProgress) -> HealthProgress:
 
 
 def absorb(
-    progress: HealthProgress, check: HealthCheck, mode: HealthMode, exit_code: int | None, output: str, now: float
+    progress: HealthProgress,
+    check: HealthCheck,
+    mode: HealthMode,
+    exit_code: int | None,
+    output: str,
+    now: float,
 ) -> HealthProgress:
     """Return the progress after a probe; ``exit_code`` ``None`` means that it timed out."""
     progress = replace(progress, in_flight=False, last_exit_code=exit_code, last_output=output[:OUTPUT_LIMIT])

@@ -47,7 +47,12 @@ class Step:
 
 def submit(plan: TaskPlan, now: float) -> Task:
     """Return a task that has been asked for and nothing done yet."""
-    return Task(plan=plan, containers=tuple(Container(each) for each in plan.containers), created_at=now, notes=plan.notes)
+    return Task(
+        plan=plan,
+        containers=tuple(Container(each) for each in plan.containers),
+        created_at=now,
+        notes=plan.notes,
+    )
 
 
 def advance(task: Task, event: events.Event, now: float) -> Step:
@@ -71,7 +76,9 @@ def _exit_before_start_returned(task: Task, event: events.Event) -> bool:
     if not isinstance(event, events.ContainerInspected) or event.running:
         return False
     container = task.container(event.container)
-    return container.order is Order.START and event.incarnation == container.incarnation and not container.exited
+    return (
+        container.order is Order.START and event.incarnation == container.incarnation and not container.exited
+    )
 
 
 def _note_visible_change(before: Task, task: Task, changes: list[Task]) -> Task:
@@ -286,7 +293,10 @@ def _decide_stop(task: Task, container: Container, now: float) -> Iterator[effec
         if may_stop(task, container):
             signal = task.images[container.plan.image].stop_signal or "SIGTERM"
             yield effects.SendSignal(
-                container.name, container.runtime_id, signal, cause=task.stopped_reason or "desired status STOPPED"
+                container.name,
+                container.runtime_id,
+                signal,
+                cause=task.stopped_reason or "desired status STOPPED",
             )
     elif container.kill_at is not None and now >= container.kill_at:
         yield effects.SendSignal(

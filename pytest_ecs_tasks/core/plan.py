@@ -116,7 +116,11 @@ class TaskPlan:
 
 
 def make_plan(
-    request: RunTaskRequest, *, task_id: str, health_mode: HealthMode = HealthMode.FAST, publish_ip: str = "127.0.0.1"
+    request: RunTaskRequest,
+    *,
+    task_id: str,
+    health_mode: HealthMode = HealthMode.FAST,
+    publish_ip: str = "127.0.0.1",
 ) -> TaskPlan:
     """Return the plan of one task.
 
@@ -202,8 +206,13 @@ def _plan_container(
     task_arn: str,
     task_id: str,
 ) -> ContainerPlan:
-    changed = _with_overrides(definition, [each for each in request.overrides if each.name == definition.name])
-    image = next((each.image for each in reversed(request.overrides) if each.name == definition.name and each.image), None)
+    changed = _with_overrides(
+        definition, [each for each in request.overrides if each.name == definition.name]
+    )
+    image = next(
+        (each.image for each in reversed(request.overrides) if each.name == definition.name and each.image),
+        None,
+    )
     return ContainerPlan(
         definition=changed,
         arn=f"{task_arn.replace(':task/', ':container/')}/{_container_uuid(task_id, index)}",
@@ -218,7 +227,9 @@ def _plan_container(
     )
 
 
-def _with_overrides(definition: ContainerDefinition, overrides: list[ContainerOverride]) -> ContainerDefinition:
+def _with_overrides(
+    definition: ContainerDefinition, overrides: list[ContainerOverride]
+) -> ContainerDefinition:
     for override in overrides:
         definition = replace(
             definition,
@@ -231,7 +242,12 @@ def _with_overrides(definition: ContainerDefinition, overrides: list[ContainerOv
 
 
 def _mapped_image(definition: ContainerDefinition, images: Mapping[str, str]) -> str:
-    for key in (definition.name, definition.image, definition.image.partition("@")[0], without_tag(definition.image)):
+    for key in (
+        definition.name,
+        definition.image,
+        definition.image.partition("@")[0],
+        without_tag(definition.image),
+    ):
         if key and key in images:
             return images[key]
     return definition.image
@@ -354,7 +370,9 @@ def _bridge_sandbox(container: ContainerDefinition, publish_ip: str) -> SandboxP
 def _published(mapping: PortMapping, publish_ip: str) -> tuple[PublishedPort, ...]:
     last = mapping.last_port or mapping.container_port
     return tuple(
-        PublishedPort(port, mapping.host_port if last == mapping.container_port else 0, mapping.protocol, publish_ip)
+        PublishedPort(
+            port, mapping.host_port if last == mapping.container_port else 0, mapping.protocol, publish_ip
+        )
         for port in range(mapping.container_port, last + 1)
     )
 
@@ -369,7 +387,10 @@ def _plan_volumes(definition: TaskDefinition, task_id: str) -> tuple[VolumePlan,
 
 def _identity_notes(definition: TaskDefinition, request: RunTaskRequest) -> tuple[str, ...]:
     notes = []
-    for label, arn in (("taskRoleArn", definition.task_role_arn), ("executionRoleArn", definition.execution_role_arn)):
+    for label, arn in (
+        ("taskRoleArn", definition.task_role_arn),
+        ("executionRoleArn", definition.execution_role_arn),
+    ):
         account = arn.split(":")[4] if arn and arn.count(":") >= 5 else ""
         if account and account != request.account_id:
             notes.append(f"{label}: account {account} counts as the test's, {request.account_id}")

@@ -6,7 +6,12 @@ from pytest_ecs_tasks.core.taskdef import RestartPolicy
 
 
 def should_restart(
-    policy: RestartPolicy | None, exit_code: int | None, *, alive_since: float, now: float, desired_stopped: bool
+    policy: RestartPolicy | None,
+    exit_code: int | None,
+    *,
+    alive_since: float,
+    now: float,
+    desired_stopped: bool,
 ) -> bool:
     """Tell whether the container is to be started again.
 

@@ -7,7 +7,7 @@ Source: API reference, Task and Container; ECS developer guide, task state chang
 
 from __future__ import annotations
 
-import uuid
+import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TypeVar
@@ -19,7 +19,6 @@ from pytest_ecs_tasks.core.taskdef import NetworkMode
 
 FARGATE_PLATFORM_VERSION = "1.4.0"
 FARGATE_STORAGE_GIB = 20
-_ATTACHMENTS = uuid.UUID("6ba7b812-9dad-11d1-80b4-00c04fd430c8")  # any fixed name space serves
 
 Moment = TypeVar("Moment")
 
@@ -132,7 +131,8 @@ def _fargate_fields(task: Task) -> dict[str, object]:
 
 
 def _attachment_id(task: Task) -> str:
-    return str(uuid.uuid5(_ATTACHMENTS, task.plan.task_id))
+    digits = hashlib.sha256(task.plan.task_id.encode()).hexdigest()
+    return "-".join((digits[:8], digits[8:12], digits[12:16], digits[16:20], digits[20:32]))
 
 
 def _attachments(task: Task) -> list[dict[str, object]]:

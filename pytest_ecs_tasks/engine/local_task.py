@@ -124,13 +124,17 @@ class LocalTask:
             case NetworkMode.HOST:
                 return self._host, port
             case NetworkMode.NONE:
-                raise EcsTaskError(f"container '{container}' has no network (networkMode none): no port is reachable")
+                raise EcsTaskError(
+                    f"container '{container}' has no network (networkMode none): no port is reachable"
+                )
 
     def _sandbox_of(self, container: str) -> Sandbox:
         key = self._entry.task.container(container).plan.sandbox
         sandbox = self._performer.belongings.sandboxes.get(key or "")
         if sandbox is None:
-            raise EcsTaskError(f"container '{container}' has no network yet: the task is {self._entry.task.last_status}")
+            raise EcsTaskError(
+                f"container '{container}' has no network yet: the task is {self._entry.task.last_status}"
+            )
         return sandbox
 
     def execute(self, container: str, command: Sequence[str], timeout_s: float) -> ExecResult:
@@ -159,7 +163,9 @@ class LocalTask:
     def _runtime_id(self, container: str) -> str:
         state = self.snapshot().container(container)
         if state.runtime_id is None or state.last_status != "RUNNING" or state.exited:
-            raise EcsTaskError(f"container '{container}' is {state.last_status}; only a RUNNING container can be asked")
+            raise EcsTaskError(
+                f"container '{container}' is {state.last_status}; only a RUNNING container can be asked"
+            )
         return state.runtime_id
 
 

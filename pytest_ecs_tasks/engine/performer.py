@@ -78,7 +78,9 @@ class Belongings:
 class Performer:
     """Performs the orders of one task."""
 
-    def __init__(self, plan: TaskPlan, tools: Tools, aws: AwsServices, post: Callable[[events.Event], None]) -> None:
+    def __init__(
+        self, plan: TaskPlan, tools: Tools, aws: AwsServices, post: Callable[[events.Event], None]
+    ) -> None:
         self._plan = plan
         self._tools = tools
         self._aws = aws
@@ -130,7 +132,9 @@ class Performer:
         except EXPECTED_ERRORS as error:
             self._post(events.EffectFailed(effect, str(error)))
         except Exception as error:  # noqa: BLE001 - a fact must come back, or the task would hang
-            self._post(events.EffectFailed(effect, f"{type(error).__name__}: {error} (a bug of pytest-ecs-tasks)"))
+            self._post(
+                events.EffectFailed(effect, f"{type(error).__name__}: {error} (a bug of pytest-ecs-tasks)")
+            )
 
     def _outcome(self, task: Task, effect: effects.Effect) -> events.Event:
         match effect:
@@ -139,7 +143,11 @@ class Performer:
             case effects.PullImage():
                 facts = self._tools.images.provide(effect.image)
                 return events.ImageReady(
-                    effect.image, facts.image_id, facts.digest, facts.stop_signal, frozenset(facts.environment)
+                    effect.image,
+                    facts.image_id,
+                    facts.digest,
+                    facts.stop_signal,
+                    frozenset(facts.environment),
                 )
             case effects.ResolveSecrets():
                 return self._resolve_secrets()
@@ -229,7 +237,9 @@ class Performer:
             task,
             container,
             labels=self._labels,
-            secrets={name: value for (owner, name), value in self._own.secrets.items() if owner == effect.container},
+            secrets={
+                name: value for (owner, name), value in self._own.secrets.items() if owner == effect.container
+            },
             aws_environment=self._aws_environment(task, container.plan.sandbox),
             keep_engine_logs=self._tools.keep_engine_logs,
         )
@@ -263,7 +273,11 @@ class Performer:
         return events.ContainerStarted(effect.container, effect.incarnation)
 
     def _read(self, container: str, incarnation: int, attachment: Attachment) -> None:
-        book, splitter, wall = self._logs[container], self._own.splitters.get(container), self._tools.clock.wall
+        book, splitter, wall = (
+            self._logs[container],
+            self._own.splitters.get(container),
+            self._tools.clock.wall,
+        )
         try:
             for stream, data in attachment.chunks():
                 received_at = wall()
@@ -290,7 +304,13 @@ class Performer:
 
     def _probe(self, effect: effects.ProbeHealth) -> events.Event:
         kind, *words = effect.command
-        command = ["/bin/sh", "-c", " ".join(words)] if kind == "CMD-SHELL" else words if kind == "CMD" else [kind, *words]
+        command = (
+            ["/bin/sh", "-c", " ".join(words)]
+            if kind == "CMD-SHELL"
+            else words
+            if kind == "CMD"
+            else [kind, *words]
+        )
         outcome = self._tools.runtime.execute(effect.runtime_id, command, timeout_s=effect.timeout_s)
         output = (outcome.stdout + outcome.stderr).decode("utf-8", "replace")
         return events.Probed(effect.container, effect.incarnation, outcome.exit_code, output)
@@ -352,7 +372,9 @@ def remove_all(runtime: ContainerRuntime, container_ids: list[str]) -> None:
         except EngineError as error:
             errors.append(error)
 
-    threads = [threading.Thread(target=remove, args=(each,), name="ecs-tasks/remove") for each in container_ids[1:]]
+    threads = [
+        threading.Thread(target=remove, args=(each,), name="ecs-tasks/remove") for each in container_ids[1:]
+    ]
     for thread in threads:
         thread.start()
     for container_id in container_ids[:1]:

@@ -19,11 +19,11 @@ class EngineError(Exception):
         self.status = status
 
 
-class ImageNotFound(EngineError):
+class ImageNotFound(EngineError):  # noqa: N818 - as docker-py names it
     """The engine does not have that image."""
 
 
-class ContainerNotFound(EngineError):
+class ContainerNotFound(EngineError):  # noqa: N818 - as docker-py names it
     """The engine does not know that container."""
 
 
@@ -124,12 +124,12 @@ class ContainerRuntime(Protocol):
 
     @property
     def name(self) -> str:
-        """``docker`` or ``podman``."""
+        """``docker`` or ``podman``, the kind of engine."""
         ...
 
     @property
     def url(self) -> str:
-        """Where the engine is: ``unix:///var/run/docker.sock``."""
+        """Where the engine is, such as ``unix:///var/run/docker.sock``; nothing else."""
         ...
 
     @property
@@ -139,7 +139,7 @@ class ContainerRuntime(Protocol):
 
     @property
     def architecture(self) -> str:
-        """``amd64``, ``arm64`` …"""
+        """Its processors: ``amd64``, ``arm64`` or as the kernel spells them."""
         ...
 
     @property
@@ -163,7 +163,9 @@ class ContainerRuntime(Protocol):
         """Every name of a local image, for the error message's suggestions."""
         ...
 
-    def create_network(self, name: str, labels: Mapping[str, str]) -> NetworkFacts: ...
+    def create_network(self, name: str, labels: Mapping[str, str]) -> NetworkFacts:
+        """Create a bridge network."""
+        ...
 
     def remove_network(self, network_id: str) -> None:
         """Remove it; one that is gone already is no error."""
@@ -171,7 +173,9 @@ class ContainerRuntime(Protocol):
 
     def create_volume(
         self, name: str, labels: Mapping[str, str], driver: str | None, driver_options: Mapping[str, str]
-    ) -> None: ...
+    ) -> None:
+        """Create a volume; without a driver it is a local one."""
+        ...
 
     def remove_volume(self, name: str) -> None:
         """Remove it; one that is gone already is no error."""
@@ -185,17 +189,25 @@ class ContainerRuntime(Protocol):
         """Attach to a container that was created and not started."""
         ...
 
-    def start_container(self, container_id: str) -> None: ...
+    def start_container(self, container_id: str) -> None:
+        """Start its process; raises EngineError with the engine's words when that fails."""
+        ...
 
-    def inspect_container(self, container_id: str) -> ContainerFacts: ...
+    def inspect_container(self, container_id: str) -> ContainerFacts:
+        """Return what the engine says about it now. Raises :class:`ContainerNotFound`."""
+        ...
 
     def kill_container(self, container_id: str, signal: str) -> None:
         """Send a signal; a container that has ended is no error."""
         ...
 
-    def pause_container(self, container_id: str) -> None: ...
+    def pause_container(self, container_id: str) -> None:
+        """Freeze its processes."""
+        ...
 
-    def unpause_container(self, container_id: str) -> None: ...
+    def unpause_container(self, container_id: str) -> None:
+        """Let its processes go on."""
+        ...
 
     def remove_container(self, container_id: str) -> None:
         """Kill and remove with its anonymous volumes; one that is gone already is no error."""
@@ -232,7 +244,9 @@ class ContainerRuntime(Protocol):
         """
         ...
 
-    def close(self) -> None: ...
+    def close(self) -> None:
+        """Close every connection."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -331,7 +345,9 @@ class Sandbox(Protocol):
     """A network namespace of the engine, held by a container of ours, and the way into it and out of it."""
 
     @property
-    def container_id(self) -> str: ...
+    def container_id(self) -> str:
+        """The engine's id of the container that holds it."""
+        ...
 
     @property
     def address(self) -> str | None:
@@ -339,7 +355,9 @@ class Sandbox(Protocol):
         ...
 
     @property
-    def mac_address(self) -> str | None: ...
+    def mac_address(self) -> str | None:
+        """Its hardware address in the run's network."""
+        ...
 
     @property
     def aws_port(self) -> int | None:

@@ -72,7 +72,9 @@ class Supervisor:
     def check(self) -> None:
         """Raise :class:`EngineCrashed` when the supervisor's thread has died."""
         if self._crash is not None:
-            raise EngineCrashed(f"the engine thread of pytest-ecs-tasks died; please report this:\n{self._crash}")
+            raise EngineCrashed(
+                f"the engine thread of pytest-ecs-tasks died; please report this:\n{self._crash}"
+            )
 
     @property
     def crashed(self) -> bool:

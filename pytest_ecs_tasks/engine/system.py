@@ -10,7 +10,9 @@ from collections.abc import Callable
 class SystemClock:
     """The machine's clock. It holds the functions themselves, so that a test that freezes time does not freeze us."""
 
-    def __init__(self, monotonic: Callable[[], float] = time.monotonic, wall: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self, monotonic: Callable[[], float] = time.monotonic, wall: Callable[[], float] = time.time
+    ) -> None:
         self._monotonic = monotonic
         self._wall = wall
 

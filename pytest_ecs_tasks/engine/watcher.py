@@ -70,7 +70,9 @@ class Watcher:
             failures += 1
 
     def _reconcile(self) -> None:
-        running = {facts.container_id for facts in self._runtime.list_containers(self._label) if facts.running}
+        running = {
+            facts.container_id for facts in self._runtime.list_containers(self._label) if facts.running
+        }
         with self._lock:
             gone = [container_id for container_id in self._callbacks if container_id not in running]
         for container_id in gone:

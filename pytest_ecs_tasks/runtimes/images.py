@@ -23,7 +23,9 @@ class PullPolicy(StrEnum):
 class ImageProvider:
     """Provides images for every task of the run. A pull that is under way is shared; ``always`` pulls once a run."""
 
-    def __init__(self, runtime: ContainerRuntime, policy: PullPolicy, progress: Callable[[str], None]) -> None:
+    def __init__(
+        self, runtime: ContainerRuntime, policy: PullPolicy, progress: Callable[[str], None]
+    ) -> None:
         self._runtime = runtime
         self._policy = policy
         self._progress = progress

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-from simulation import Behaviour, Simulation, container, task
 
 from pytest_ecs_tasks.core import effects, events
 from pytest_ecs_tasks.core.health import HealthMode, HealthStatus
@@ -17,6 +16,7 @@ from pytest_ecs_tasks.core.taskdef import (
     RestartPolicy,
     Secret,
 )
+from simulation import Behaviour, Simulation, container, task
 
 CHECK = HealthCheck(("CMD", "true"), interval_s=30, retries=3)
 
@@ -41,7 +41,9 @@ def test_a_task_passes_its_statuses_in_order() -> None:
 
 
 def test_versions_of_state_changes_rise_one_by_one() -> None:
-    run = Simulation(task(container("web"), container("side", essential=False)), {"web": Behaviour(exits_after=5)})
+    run = Simulation(
+        task(container("web"), container("side", essential=False)), {"web": Behaviour(exits_after=5)}
+    )
 
     run.run()
 
@@ -50,7 +52,9 @@ def test_versions_of_state_changes_rise_one_by_one() -> None:
 
 
 def test_an_essential_exit_stops_its_siblings() -> None:
-    run = Simulation(task(container("web"), container("side")), {"web": Behaviour(exits_after=3, exit_code=7)})
+    run = Simulation(
+        task(container("web"), container("side")), {"web": Behaviour(exits_after=3, exit_code=7)}
+    )
 
     run.run()
 
@@ -62,7 +66,9 @@ def test_an_essential_exit_stops_its_siblings() -> None:
 
 
 def test_a_non_essential_exit_changes_nothing_for_the_task() -> None:
-    run = Simulation(task(container("web"), container("job", essential=False)), {"job": Behaviour(exits_after=1)})
+    run = Simulation(
+        task(container("web"), container("job", essential=False)), {"job": Behaviour(exits_after=1)}
+    )
 
     run.run(until=100)
 
@@ -76,7 +82,9 @@ def test_an_essential_exit_ends_the_task_while_others_are_still_starting() -> No
         container("late", depends_on=depends("slow", Condition.SUCCESS)),
         container("slow", essential=False),
     )
-    run = Simulation(definition, {"web": Behaviour(exits_after=1, exit_code=3), "slow": Behaviour(exits_after=60)})
+    run = Simulation(
+        definition, {"web": Behaviour(exits_after=1, exit_code=3), "slow": Behaviour(exits_after=60)}
+    )
 
     run.run()
 
@@ -92,7 +100,9 @@ def test_independent_branches_start_in_parallel() -> None:
 
     run.run(until=1)
 
-    assert {run.times(effects.StartContainer, name)[0] for name in "abc"} == {run.times(effects.StartContainer, "a")[0]}
+    assert {run.times(effects.StartContainer, name)[0] for name in "abc"} == {
+        run.times(effects.StartContainer, "a")[0]
+    }
 
 
 def test_each_distinct_image_is_pulled_once() -> None:
@@ -350,7 +360,8 @@ def test_an_exit_code_known_before_start_returns_still_makes_the_task_run() -> N
 
 def test_out_of_memory_is_a_reason_whatever_the_exit_code() -> None:
     run = Simulation(
-        task(container("web", memory_mib=64)), {"web": Behaviour(exits_after=1, exit_code=0, out_of_memory=True)}
+        task(container("web", memory_mib=64)),
+        {"web": Behaviour(exits_after=1, exit_code=0, out_of_memory=True)},
     )
 
     run.run()
@@ -371,7 +382,9 @@ def test_a_container_that_exits_within_its_attempt_period_is_not_restarted() -> 
 
 def test_a_container_that_lived_long_enough_is_restarted_and_counted() -> None:
     policy = RestartPolicy(enabled=True, attempt_period_s=60)
-    run = Simulation(task(container("web", restart_policy=policy, health_check=CHECK)), {"web": Behaviour(exits_after=61)})
+    run = Simulation(
+        task(container("web", restart_policy=policy, health_check=CHECK)), {"web": Behaviour(exits_after=61)}
+    )
 
     run.run(until=150)
 

@@ -36,7 +36,11 @@ def definitions(draw: st.DrawFn) -> TaskDefinition:
         for earlier in containers:
             condition = draw(st.sampled_from([None, *Condition]))
             blocked = earlier.essential and condition in (Condition.COMPLETE, Condition.SUCCESS)
-            if condition is None or blocked or (condition is Condition.HEALTHY and earlier.health_check is None):
+            if (
+                condition is None
+                or blocked
+                or (condition is Condition.HEALTHY and earlier.health_check is None)
+            ):
                 continue
             depends_on.append(Dependency(earlier.name, condition))
         containers.append(
@@ -48,7 +52,9 @@ def definitions(draw: st.DrawFn) -> TaskDefinition:
                 health_check=draw(st.sampled_from([None, CHECK])),
                 start_timeout_s=draw(st.sampled_from([None, 3, 20])),
                 stop_timeout_s=draw(st.sampled_from([None, 0, 2])),
-                restart_policy=draw(st.sampled_from([None, RestartPolicy(enabled=True, attempt_period_s=60)])),
+                restart_policy=draw(
+                    st.sampled_from([None, RestartPolicy(enabled=True, attempt_period_s=60)])
+                ),
             )
         )
     if not any(container.essential for container in containers):
@@ -68,7 +74,7 @@ class TaskMachine(RuleBasedStateMachine):
         self.alive: dict[str, int] = {}
         self.wake_at = math.inf
         self.stop_asked = False
-        request = RunTaskRequest(definition, launch_type=launch_type)
+        request = RunTaskRequest(replace(definition, requires_compatibilities=(launch_type.value,)))
         self.task: Task = submit(make_plan(request, task_id="f" * 32), self.now)
         self.pending: list[effects.Effect] = []
         self._post(events.TaskSubmitted())
@@ -126,7 +132,9 @@ class TaskMachine(RuleBasedStateMachine):
             case effects.InspectContainer():
                 running = self.alive.get(order.container) == order.incarnation
                 code = None if running else 0
-                fact = events.ContainerInspected(order.container, order.incarnation, running, code, out_of_memory=False)
+                fact = events.ContainerInspected(
+                    order.container, order.incarnation, running, code, out_of_memory=False
+                )
                 self._post(fact)
             case effects.ProbeHealth():
                 self._post(events.Probed(order.container, order.incarnation, 0, ""))

@@ -42,7 +42,7 @@ AWSLOGS = {"awslogs-group": "g", "awslogs-region": "r", "awslogs-stream-prefix":
 @pytest.mark.parametrize(
     ("task", "fields", "expected"),
     [
-        ({"networkMode": "bridge"}, {}, "networkMode: Fargate only supports network mode ‘awsvpc’."),  # noqa: RUF001 - ECS's own quotes
+        ({"networkMode": "bridge"}, {}, "networkMode: Fargate only supports network mode ‘awsvpc’."),
         ({"cpu": None}, {}, "cpu: Fargate requires that 'cpu' be defined at the task level."),
         ({"memory": None}, {}, "memory: Fargate requires that 'memory' be defined at the task level."),
         (
@@ -176,7 +176,7 @@ def test_run_task_on_fargate_checks_a_definition_that_ec2_took() -> None:
     with pytest.raises(TaskDefinitionError) as caught:
         validate(parsed, LaunchType.FARGATE)
     assert [str(problem) for problem in caught.value.problems] == [
-        "networkMode: Fargate only supports network mode ‘awsvpc’.",  # noqa: RUF001 - ECS's own quotes
+        "networkMode: Fargate only supports network mode ‘awsvpc’.",
         "cpu: Fargate requires that 'cpu' be defined at the task level.",
         "memory: Fargate requires that 'memory' be defined at the task level.",
     ]

@@ -71,7 +71,9 @@ def test_blank_lines_are_kept() -> None:
 
 
 @given(st.lists(st.binary(max_size=20), max_size=30), st.data())
-def test_however_output_is_cut_into_frames_the_sink_gets_the_same_lines(lines: list[bytes], data: st.DataObject) -> None:
+def test_however_output_is_cut_into_frames_the_sink_gets_the_same_lines(
+    lines: list[bytes], data: st.DataObject
+) -> None:
     lines = [line.replace(b"\n", b" ") for line in lines]
     output = b"".join(line + b"\n" for line in lines)
     sink = ListSink()

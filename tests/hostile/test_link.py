@@ -13,9 +13,9 @@ from typing import Any, cast
 import docker.types
 import pytest
 
+from pytest_ecs_tasks.engine.sockets import dial_tcp
 from pytest_ecs_tasks.runtimes.sandbox.image import sandbox_image
 from pytest_ecs_tasks.runtimes.sandbox.link import AWS_SERVICE, Link, LinkError
-from pytest_ecs_tasks.engine.sockets import dial_tcp
 
 LABELS = {"pytest-ecs-tasks.test": "link"}
 AWS_PORT = 51670

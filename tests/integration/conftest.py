@@ -7,7 +7,6 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pytest
-from tasks import BUSYBOX, Run
 
 from pytest_ecs_tasks.aws.handle import Aws
 from pytest_ecs_tasks.clusters.local import LocalCluster
@@ -15,6 +14,7 @@ from pytest_ecs_tasks.clusters.settings import LocalSettings
 from pytest_ecs_tasks.core.parse import parse_task_definition
 from pytest_ecs_tasks.core.request import RunTaskRequest
 from pytest_ecs_tasks.task import EcsTask
+from tasks import BUSYBOX, Run
 
 
 @pytest.fixture(scope="package")
@@ -37,7 +37,9 @@ def run(cluster: LocalCluster, aws: Aws) -> Iterator[Run]:
     """Start a task of the given containers; whatever was started is removed at the end of the test."""
     started: list[EcsTask] = []
 
-    def run(*containers: Mapping[str, Any], network: str = "awsvpc", overrides: tuple[Any, ...] = (), **task: Any) -> EcsTask:
+    def run(
+        *containers: Mapping[str, Any], network: str = "awsvpc", overrides: tuple[Any, ...] = (), **task: Any
+    ) -> EcsTask:
         document = {
             "family": "it",
             "networkMode": network,
@@ -52,4 +54,3 @@ def run(cluster: LocalCluster, aws: Aws) -> Iterator[Run]:
     yield run
     for task in started:
         task.__exit__(None, None, None)
-

@@ -47,7 +47,11 @@ def test_ulimits_capabilities_and_shared_memory(run: Run) -> None:
             "ulimit -n; grep CapBnd /proc/self/status | cut -f2; df -k /dev/shm | tail -1",
             ulimits=[
                 {"name": "nofile", "softLimit": 1234, "hardLimit": 2345},
-                {"name": "nproc", "softLimit": 500, "hardLimit": 500},  # Podman's own default needs CAP_SYS_RESOURCE
+                {
+                    "name": "nproc",
+                    "softLimit": 500,
+                    "hardLimit": 500,
+                },  # Podman's own default needs CAP_SYS_RESOURCE
             ],
             linuxParameters={"capabilities": {"drop": ["ALL"]}, "sharedMemorySize": 32},
         )
@@ -62,7 +66,12 @@ def test_ulimits_capabilities_and_shared_memory(run: Run) -> None:
 def test_a_volume_of_the_task_is_shared_by_its_containers(run: Run) -> None:
     mount = [{"sourceVolume": "data", "containerPath": "/data"}]
     task = run(
-        shell("reader", "cat /data/note", mountPoints=mount, dependsOn=[{"containerName": "writer", "condition": "SUCCESS"}]),
+        shell(
+            "reader",
+            "cat /data/note",
+            mountPoints=mount,
+            dependsOn=[{"containerName": "writer", "condition": "SUCCESS"}],
+        ),
         shell("writer", "echo shared > /data/note", essential=False, mountPoints=mount),
         volumes=[{"name": "data"}],
     ).wait_stopped()
@@ -105,7 +114,8 @@ def test_system_controls_of_the_network_reach_the_task(run: Run) -> None:
 def test_extra_hosts_under_bridge(run: Run) -> None:
     look = "import socket; print(socket.gethostbyname('legacy.internal'))"
     task = run(
-        python("c", look, extraHosts=[{"hostname": "legacy.internal", "ipAddress": "10.1.2.3"}]), network="bridge"
+        python("c", look, extraHosts=[{"hostname": "legacy.internal", "ipAddress": "10.1.2.3"}]),
+        network="bridge",
     ).wait_stopped()
 
     assert task.logs() == "10.1.2.3\n"

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import os
 import socket
+import urllib.error
 import urllib.request
 from collections.abc import Iterator
 
 import pytest
-from tasks import BUSYBOX, Run, python, shell
 
 from pytest_ecs_tasks.aws.handle import Aws
 from pytest_ecs_tasks.clusters.local import LocalCluster
 from pytest_ecs_tasks.clusters.settings import LocalSettings
 from pytest_ecs_tasks.core.parse import parse_task_definition
 from pytest_ecs_tasks.core.request import RunTaskRequest
+from tasks import BUSYBOX, Run, python, shell
 
 SERVE = "echo hello > /tmp/index.html; exec httpd -f -p 8080 -h /tmp"
 ECHO = """
@@ -35,7 +36,13 @@ def fetch(url: str) -> str:
 
 def web(**more: object) -> dict[str, object]:
     check = {"command": ["CMD-SHELL", "wget -q -O /dev/null http://127.0.0.1:8080/"], "interval": 5}
-    return {**shell("web", SERVE), "portMappings": [{"containerPort": 8080}], "healthCheck": check, "stopTimeout": 1, **more}
+    return {
+        **shell("web", SERVE),
+        "portMappings": [{"containerPort": 8080}],
+        "healthCheck": check,
+        "stopTimeout": 1,
+        **more,
+    }
 
 
 @pytest.fixture(scope="module")
@@ -73,10 +80,14 @@ def test_container_names_do_not_resolve_under_awsvpc(run: Run) -> None:
 
 
 def test_an_application_on_loopback_alone_is_not_reached(run: Run) -> None:
-    task = run(shell("web", "echo up; exec httpd -f -p 127.0.0.1:8080 -h /tmp", portMappings=[{"containerPort": 8080}]))
+    task = run(
+        shell(
+            "web", "echo up; exec httpd -f -p 127.0.0.1:8080 -h /tmp", portMappings=[{"containerPort": 8080}]
+        )
+    )
     task.wait_for_log("up")
 
-    with pytest.raises(OSError):
+    with pytest.raises(urllib.error.URLError, match="refused"):
         fetch(task.url("web"))
 
 
@@ -117,9 +128,17 @@ def test_bridge_honours_a_fixed_host_port(run: Run) -> None:
 
 
 def test_bridge_links_resolve_and_nothing_else_does(run: Run) -> None:
-    look = "import socket\nfor n in ('web', 'db', 'database'):\n    try: print(n, socket.gethostbyname(n) != '')\n    except OSError: print(n, False)"
+    look = """
+import socket
+for name in ("web", "db", "database"):
+    try: print(name, socket.gethostbyname(name) != "")
+    except OSError: print(name, False)
+"""
     task = run(
-        python("client", look, links=["db:database"]), shell("db", "exec sleep 600", stopTimeout=1), web(), network="bridge"
+        python("client", look, links=["db:database"]),
+        shell("db", "exec sleep 600", stopTimeout=1),
+        web(),
+        network="bridge",
     ).wait_stopped()
 
     assert task.logs("client") == "web False\ndb False\ndatabase True\n"
@@ -128,14 +147,18 @@ def test_bridge_links_resolve_and_nothing_else_does(run: Run) -> None:
 def test_bridge_containers_do_not_share_localhost(run: Run) -> None:
     knock = "import socket; socket.create_connection(('127.0.0.1', 8080), timeout=5)"
     task = run(
-        web(), python("client", knock, dependsOn=[{"containerName": "web", "condition": "HEALTHY"}]), network="bridge"
+        web(),
+        python("client", knock, dependsOn=[{"containerName": "web", "condition": "HEALTHY"}]),
+        network="bridge",
     ).wait_stopped()
 
     assert "ConnectionRefusedError" in task.logs("client")
 
 
 def test_a_hostname_is_the_containers_under_bridge(run: Run) -> None:
-    task = run(python("named", "import socket; print(socket.gethostname())", hostname="alpha"), network="bridge").wait_stopped()
+    task = run(
+        python("named", "import socket; print(socket.gethostname())", hostname="alpha"), network="bridge"
+    ).wait_stopped()
 
     assert task.logs("named") == "alpha\n"
 
@@ -183,7 +206,9 @@ def test_two_hundred_connections_at_once_into_a_task(linked_cluster: LocalCluste
 
 def test_an_application_reaches_the_tests_aws(run: Run, aws: Aws) -> None:
     aws.client("s3").create_bucket(Bucket="inbox")
-    program = "import boto3; boto3.client('s3').put_object(Bucket='inbox', Key='hello', Body=b'from the task')"
+    program = (
+        "import boto3; boto3.client('s3').put_object(Bucket='inbox', Key='hello', Body=b'from the task')"
+    )
     task = run(python("app", program), taskRoleArn="arn:aws:iam::444455556666:role/app").wait_stopped()
 
     assert task.exit_code("app") == 0, task.logs("app")

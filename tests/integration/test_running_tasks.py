@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from tasks import Run, python, shell
 
 from pytest_ecs_tasks.clusters.local import LocalCluster
+from tasks import Run, python, shell
 
 
 def test_a_job_runs_and_its_exit_code_and_output_are_known(run: Run) -> None:
@@ -13,7 +13,10 @@ def test_a_job_runs_and_its_exit_code_and_output_are_known(run: Run) -> None:
 
     assert task.exit_code("job") == 7
     assert sorted(task.logs("job").splitlines()) == ["err", "out"]
-    assert {(line.stream, line.text) for line in task.log_lines("job")} == {("stdout", "out"), ("stderr", "err")}
+    assert {(line.stream, line.text) for line in task.log_lines("job")} == {
+        ("stdout", "out"),
+        ("stderr", "err"),
+    }
     assert task.stop_code == "EssentialContainerExited"
     assert task.stopped_reason == "Essential container in task exited"
 
@@ -28,7 +31,10 @@ def test_events_tell_every_status_in_order(run: Run) -> None:
 
 
 def test_an_essential_exit_stops_its_siblings(run: Run) -> None:
-    task = run(shell("main", "sleep 0.3; exit 3"), shell("side", "exec sleep 600", linuxParameters={"initProcessEnabled": True}))
+    task = run(
+        shell("main", "sleep 0.3; exit 3"),
+        shell("side", "exec sleep 600", linuxParameters={"initProcessEnabled": True}),
+    )
     task.wait_stopped()
 
     assert task.exit_code("main") == 3
@@ -92,9 +98,18 @@ def test_an_image_that_cannot_be_had_is_named_as_ecs_names_it(run: Run) -> None:
 def test_dependencies_are_met_in_order(run: Run) -> None:
     health = {"command": ["CMD-SHELL", "test -f /tmp/ready"], "interval": 30}
     task = run(
-        shell("web", "echo web; exec sleep 600", dependsOn=[{"containerName": "migrate", "condition": "SUCCESS"}]),
+        shell(
+            "web",
+            "echo web; exec sleep 600",
+            dependsOn=[{"containerName": "migrate", "condition": "SUCCESS"}],
+        ),
         shell("db", "sleep 0.4; echo ready; touch /tmp/ready; exec sleep 600", healthCheck=health),
-        shell("migrate", "echo done", essential=False, dependsOn=[{"containerName": "db", "condition": "HEALTHY"}]),
+        shell(
+            "migrate",
+            "echo done",
+            essential=False,
+            dependsOn=[{"containerName": "db", "condition": "HEALTHY"}],
+        ),
     )
     task.wait_running()
 
@@ -118,7 +133,8 @@ def test_a_failed_dependency_takes_the_essential_dependent_and_the_task_down(run
 def test_a_stop_goes_in_reverse_dependency_order(run: Run) -> None:
     script = "trap 'echo stopped; exit 0' TERM; echo up; while :; do sleep 0.02; done"
     task = run(
-        shell("front", script, dependsOn=[{"containerName": "back", "condition": "START"}]), shell("back", script)
+        shell("front", script, dependsOn=[{"containerName": "back", "condition": "START"}]),
+        shell("back", script),
     )
     task.wait_for_log("up", container="front")
     task.wait_for_log("up", container="back")

@@ -16,9 +16,9 @@ from pathlib import Path
 
 import pytest
 
+from pytest_ecs_tasks.engine.sockets import accept_connection, dial_tcp
 from pytest_ecs_tasks.runtimes.sandbox.frames import FrameType, make_frame
 from pytest_ecs_tasks.runtimes.sandbox.link import Link, LinkError
-from pytest_ecs_tasks.engine.sockets import accept_connection, dial_tcp
 
 ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 PROGRAM = (

@@ -6,7 +6,7 @@ import heapq
 import itertools
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from pytest_ecs_tasks.core import effects, events
 from pytest_ecs_tasks.core.health import HealthMode
@@ -64,7 +64,9 @@ class Simulation:
     _numbers: itertools.count[int] = field(default_factory=itertools.count)
 
     def __post_init__(self) -> None:
-        request = RunTaskRequest(self.definition, launch_type=self.launch_type)
+        # The rules of Fargate's definitions are tested elsewhere: here only its behaviour is wanted.
+        compatibilities = (self.launch_type.value,) if self.launch_type else ()
+        request = RunTaskRequest(replace(self.definition, requires_compatibilities=compatibilities))
         plan = make_plan(request, task_id=TASK_ID, health_mode=self.health_mode)
         self.task = submit(plan, self.now)
         self.post(events.TaskSubmitted())
@@ -108,7 +110,11 @@ class Simulation:
 
     def times(self, kind: type, name: str) -> list[float]:
         """Return when orders of that kind were given for a container."""
-        return [at for at, order in self.orders if isinstance(order, kind) and getattr(order, "container", None) == name]
+        return [
+            at
+            for at, order in self.orders
+            if isinstance(order, kind) and getattr(order, "container", None) == name
+        ]
 
     def signals(self, name: str) -> list[tuple[float, str]]:
         """Return the signals that were ordered for a container."""
@@ -122,7 +128,10 @@ class Simulation:
         behaviour = self.behaviours.get(getattr(order, "container", ""), Behaviour())
         match order:
             case effects.AcquireSandbox():
-                self.post(events.SandboxReady(order.sandbox, f"box-{order.sandbox}", "10.0.0.2", None, 51670), after=0.01)
+                self.post(
+                    events.SandboxReady(order.sandbox, f"box-{order.sandbox}", "10.0.0.2", None, 51670),
+                    after=0.01,
+                )
             case effects.PullImage():
                 error = self.pull_errors.get(order.image)
                 fact = (
@@ -149,7 +158,9 @@ class Simulation:
             case effects.ProbeHealth():
                 age = self.now - self.processes[order.container].started_at
                 healthy = behaviour.healthy_from <= age < behaviour.healthy_until
-                self.post(events.Probed(order.container, order.incarnation, 0 if healthy else 1, ""), after=0.01)
+                self.post(
+                    events.Probed(order.container, order.incarnation, 0 if healthy else 1, ""), after=0.01
+                )
             case effects.SendSignal():
                 self._signal(order, behaviour)
             case effects.CloseLog():
@@ -188,11 +199,15 @@ class Simulation:
         if deadly and self.now < process.ends_at:
             process.ends_at = self.now
             process.exit_code = 137 if order.signal == "SIGKILL" else 143
-            self.post(events.OutputEnded(order.container, self.container(order.container).incarnation), after=0.01)
+            self.post(
+                events.OutputEnded(order.container, self.container(order.container).incarnation), after=0.01
+            )
         self.post(events.SignalSent(order.container, order.signal), after=0.005)
 
 
-def task(*containers: ContainerDefinition, network: NetworkMode = NetworkMode.AWSVPC, **more: object) -> TaskDefinition:
+def task(
+    *containers: ContainerDefinition, network: NetworkMode = NetworkMode.AWSVPC, **more: object
+) -> TaskDefinition:
     """Return a task definition of these containers."""
     return TaskDefinition("web", tuple(containers), network_mode=network, **more)  # type: ignore[arg-type]
 

@@ -12,6 +12,13 @@ from dataclasses import dataclass
 from functools import partial
 
 from pytest_ecs_tasks.engine.ports import Dial, EngineError
+from pytest_ecs_tasks.engine.sockets import (
+    accept_connection,
+    close_with_reset,
+    make_loopback_listener,
+    make_socket_pair,
+    take_over,
+)
 from pytest_ecs_tasks.runtimes.sandbox.frames import (
     OWN_ADDRESS,
     EngineReader,
@@ -25,13 +32,6 @@ from pytest_ecs_tasks.runtimes.sandbox.frames import (
     parse_refusal,
 )
 from pytest_ecs_tasks.runtimes.sandbox.loop import READ, SHARED_LOOP, WRITE
-from pytest_ecs_tasks.engine.sockets import (
-    accept_connection,
-    close_with_reset,
-    make_loopback_listener,
-    make_socket_pair,
-    take_over,
-)
 from pytest_ecs_tasks.runtimes.sandbox.stream import Stream
 
 AWS_SERVICE = 1

@@ -25,7 +25,6 @@ HOST_NAMES = ("host.docker.internal", "host.containers.internal")
 CLOSED_PORT = 9  # nobody listens there: a refusal proves that the address is reached
 
 
-
 class EngineSandbox:
     """A namespace of the run, held by a running sandbox container and linked to this process."""
 
@@ -132,7 +131,9 @@ class SandboxPool:
         if sandbox is not None:
             sandbox.close()
 
-    def acquire(self, plan: SandboxPlan, hosts: Mapping[str, str], labels: Mapping[str, str]) -> EngineSandbox:
+    def acquire(
+        self, plan: SandboxPlan, hosts: Mapping[str, str], labels: Mapping[str, str]
+    ) -> EngineSandbox:
         """Return a running sandbox, warm if a plain one will do; one that is just being warmed is waited for."""
         if plan.plain:
             with self._lock:
@@ -221,7 +222,9 @@ def ensure_sandbox_image(runtime: ContainerRuntime) -> str:
         runtime.load_image(image.archive)
         found = _find_sandbox_image(runtime, image)
     if found is None:
-        raise EngineError(f"the engine at {runtime.url} took the sandbox's image and does not know {image.image_id}")
+        raise EngineError(
+            f"the engine at {runtime.url} took the sandbox's image and does not know {image.image_id}"
+        )
     return found
 
 

@@ -6,6 +6,7 @@ import socket
 from collections.abc import Callable
 from typing import Protocol
 
+from pytest_ecs_tasks.engine.sockets import close_with_reset, disable_delay
 from pytest_ecs_tasks.runtimes.sandbox.frames import (
     MAX_PAYLOAD,
     WINDOW,
@@ -15,7 +16,6 @@ from pytest_ecs_tasks.runtimes.sandbox.frames import (
     make_grant,
 )
 from pytest_ecs_tasks.runtimes.sandbox.loop import READ, WRITE
-from pytest_ecs_tasks.engine.sockets import close_with_reset, disable_delay
 
 
 class Carrier(Protocol):
