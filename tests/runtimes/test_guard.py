@@ -176,6 +176,17 @@ def test_the_guard_outlives_the_signals_of_a_terminal(real, engine_url):
     guard.close(swept=True)
 
 
+def test_the_guard_ends_an_engine_that_ran_for_us_alone(engine_url, real):
+    service = subprocess.Popen(["sleep", "600"])
+
+    guard = Guard(engine_url, real.label, service_pid=service.pid)
+    guard.close(swept=False)
+
+    assert service.wait(20) == -signal.SIGTERM
+    assert guard.pid is not None
+    os.waitpid(guard.pid, 0)
+
+
 def test_an_engine_over_ssh_has_no_guard():
     guard = Guard("ssh://somewhere", "a=b")
 

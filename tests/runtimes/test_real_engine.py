@@ -7,6 +7,7 @@ import pytest
 from pytest_ecs_tasks.core.spec import Mount, PublishedPort, Sensitive
 from pytest_ecs_tasks.core.taskdef import Tmpfs, Ulimit
 from pytest_ecs_tasks.engine.ports import EngineError
+from pytest_ecs_tasks.runtimes import docker
 from pytest_ecs_tasks.runtimes.docker import DockerRuntime, raise_error_in_stream, split_reference
 from pytest_ecs_tasks.runtimes.podman import is_loopback_registry, is_short_name
 from pytest_ecs_tasks.runtimes.transport import Endpoint
@@ -237,6 +238,48 @@ def test_no_engine_is_an_engine_error_with_its_address():
 )
 def test_an_image_name_is_split_into_repository_and_tag(reference, expected):
     assert split_reference(reference) == expected
+
+
+class BusyRegistry(DockerRuntime):
+    """An engine whose registry refuses some pulls before it gives the image."""
+
+    def __init__(self, *refusals):
+        document = {"Version": "0", "ApiVersion": "1.41", "Arch": "amd64"}
+        super().__init__("unix:///nonesuch/engine.sock", document)
+        self.refusals = list(refusals)
+
+    def _pull_once(self, reference):
+        if self.refusals:
+            raise EngineError(self.refusals.pop(0))
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "toomanyrequests: You have reached your pull rate limit",
+        "received unexpected HTTP status: 503 Service Unavailable",
+        "unexpected status code 429 Too Many Requests",
+    ],
+)
+def test_a_busy_registry_is_asked_three_times(words, monkeypatch):
+    monkeypatch.setattr(docker, "PULL_PAUSES_S", (0.0, 0.0))
+    patient, hopeless = BusyRegistry(words, words), BusyRegistry(words, words, words, words)
+
+    patient.pull_image("web")
+    with pytest.raises(EngineError, match=words):
+        hopeless.pull_image("web")
+
+    assert (patient.refusals, hopeless.refusals) == ([], [words])
+
+
+@pytest.mark.parametrize(
+    "words", ["manifest unknown", "unauthorized: authentication required", "connection refused"]
+)
+def test_a_registry_that_says_no_is_asked_once(words):
+    runtime = BusyRegistry(words)
+
+    with pytest.raises(EngineError, match=words):
+        runtime.pull_image("web")
 
 
 def test_an_error_in_a_pull_that_was_answered_with_200_is_raised():
