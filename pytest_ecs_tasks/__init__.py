@@ -25,8 +25,8 @@ from pytest_ecs_tasks.errors import (
 )
 
 if TYPE_CHECKING:
-    from pytest_ecs_tasks.aws.handle import Aws as EcsAws
     from pytest_ecs_tasks.plugin.factory import EcsTaskFactory
+    from pytest_ecs_tasks.plugin.handle import EcsAws
     from pytest_ecs_tasks.plugin.task_fixture import task_fixture
     from pytest_ecs_tasks.task import EcsContainer, EcsTask, ExecResult, LogLine
 
@@ -54,7 +54,7 @@ __all__ = [
 
 # Where a name lives that is loaded when it is first used, and what it is called there.
 _LAZY = {
-    "EcsAws": ("pytest_ecs_tasks.aws.handle", "Aws"),
+    "EcsAws": ("pytest_ecs_tasks.plugin.handle", "EcsAws"),
     "EcsContainer": ("pytest_ecs_tasks.task", "EcsContainer"),
     "EcsTask": ("pytest_ecs_tasks.task", "EcsTask"),
     "EcsTaskFactory": ("pytest_ecs_tasks.plugin.factory", "EcsTaskFactory"),

@@ -125,7 +125,7 @@ def _container_lines(task: Task) -> Iterator[str]:
         lived = _lived_s(container)
         after = "" if lived is None else f"after {lived:.1f} s"
         remarks = "; ".join(_remarks(container))
-        cells = f"  {container.name:{width}}  {status:7}  {code:8} {after:12}"
+        cells = f"  {container.name:{width}}  {status:7}  {code:8} {after:13}"
         yield f"{cells} ({remarks})" if remarks else cells.rstrip()
 
 

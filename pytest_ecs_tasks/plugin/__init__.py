@@ -100,7 +100,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Warm up in the background as soon as it is certain that a test needs ECS, and never before."""
     config = session.config
-    idle = ("collectonly", "setupplan", "ecs_check")
+    idle = ("collectonly", "setupplan", "showfixtures", "show_fixtures_per_test", "ecs_check")
     if any(config.getoption(name, False) for name in idle):
         return
     if any(item.get_closest_marker("ecs") for item in session.items):

@@ -13,7 +13,7 @@ from pytest_ecs_tasks.plugin.run import run_of
 
 if TYPE_CHECKING:
     from pytest_ecs_tasks.plugin.factory import EcsTaskFactory
-    from pytest_ecs_tasks.plugin.handle import CurrentAws
+    from pytest_ecs_tasks.plugin.handle import EcsAws
     from pytest_ecs_tasks.task import EcsTask
 
 
@@ -34,15 +34,15 @@ def ecs_task_factory(pytestconfig: pytest.Config) -> EcsTaskFactory:
 
 
 @pytest.fixture(scope="session")
-def ecs_aws(pytestconfig: pytest.Config) -> CurrentAws:
+def ecs_aws(pytestconfig: pytest.Config) -> EcsAws:
     """The test's AWS: boto3 clients and resources, events, ``reset()``."""
-    from pytest_ecs_tasks.plugin.handle import CurrentAws
+    from pytest_ecs_tasks.plugin.handle import EcsAws
 
-    return CurrentAws(run_of(pytestconfig))
+    return EcsAws(run_of(pytestconfig))
 
 
 @pytest.fixture
-def ecs_aws_env(ecs_aws: CurrentAws, monkeypatch: pytest.MonkeyPatch) -> Mapping[str, str]:
+def ecs_aws_env(ecs_aws: EcsAws, monkeypatch: pytest.MonkeyPatch) -> Mapping[str, str]:
     """The ``AWS_*`` variables of the test's AWS, set in this process for code that makes its own clients."""
     aws = ecs_aws.current
     variables = aws.env

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from pytest_ecs_tasks.aws.sessions import AwsSession
 
 
-class CurrentAws:
+class EcsAws:
     """The AWS of the test that runs, or of the fixture that is being set up; see :mod:`pytest_ecs_tasks.plugin.run`."""
 
     def __init__(self, run: EcsRun) -> None:

@@ -267,7 +267,7 @@ def test_it(ecs_task_factory):
 
 
 def test_a_field_that_is_not_emulated_warns_and_is_an_error_when_strict(project):
-    project.file("pytest.ini", "[pytest]\n")
+    project.file("pytest.ini", "[pytest]\nfilterwarnings = default\n")
     project.file("taskdef.json", taskdef() | {"enableFaultInjection": True})
     project.file("test_it.py", "import pytest\n@pytest.mark.ecs_taskdef('taskdef.json')\ndef test_it(ecs_task): pass")
 

@@ -33,8 +33,8 @@ def test_a_task_that_stops_too_early_explains_itself(project):
         [
             'E   pytest_ecs_tasks.TaskStopped: web:1 stopped before it was HEALTHY: container "web" exited 3',
             'E     stopCode EssentialContainerExited · stoppedReason "Essential container in task exited"',
-            "E     web      STOPPED  exit 3    after 0.0 s   (healthCheck never ran)",
-            "E     migrate  STOPPED  exit 0    after 0.0 s",
+            "E     web      STOPPED  exit 3   after 0.0 s   (healthCheck never ran)",
+            "E     migrate  STOPPED  exit 0   after 0.0 s",
             "*- Captured log ecs web:1 web setup -*",
             "??:??:??.??? stdout  connecting to db:5432",
             "??:??:??.??? stderr  FATAL: no password",
