@@ -36,8 +36,9 @@ def explain_container_end(task: Task, name: str, unmet: str) -> str:
 
 def explain_failed_start(task: Task) -> str:
     """Return why a task never ran."""
-    first = f"{task_name(task)} did not start: {_start_failure(task)}"
-    return "\n".join([first, *_details(task)])
+    failure = _start_failure(task)
+    first = f"{task_name(task)} did not start: {failure}"
+    return "\n".join([first, *_details(task, told=failure)])
 
 
 def explain_missing_image(task: Task, local_images: Callable[[], Sequence[str]]) -> str:
@@ -104,9 +105,11 @@ def _end_in_words(container: Container) -> str:
     return "ended" if container.exit_code is None else f"exited {container.exit_code}"
 
 
-def _details(task: Task) -> Iterator[str]:
+def _details(task: Task, told: str = "") -> Iterator[str]:
+    """Yield what follows the first line; ``told`` is a reason that it has in full."""
     code = task.stop_code.value if task.stop_code else "none"
-    yield f'  stopCode {code} · stoppedReason "{task.stopped_reason or ""}"'
+    reason = "" if told == task.stopped_reason else f' · stoppedReason "{task.stopped_reason or ""}"'
+    yield f"  stopCode {code}{reason}"
     yield from _container_lines(task)
     yield from (f"  {line}" for line in task.hint.splitlines())
     if task.stop_code is not StopCode.TASK_FAILED_TO_START:
