@@ -54,6 +54,7 @@ class DockerRuntime:
     """
 
     name = "docker"
+    members_first = False
 
     def __init__(
         self,
@@ -282,7 +283,7 @@ class DockerRuntime:
 
     def list_containers(self, label: str) -> tuple[ContainerFacts, ...]:
         documents = self._transport.call_json(
-            "GET", "/containers/json", query={"all": "1", **_label_filter(label)}
+            "GET", "/containers/json", query={"all": "1", **label_filter(label)}
         )
         return tuple(bodies.listed_container(document) for document in documents or ())
 
@@ -292,20 +293,20 @@ class DockerRuntime:
 
     def list_labelled(self, kind: str, label: str, *, kept: bool) -> tuple[str, ...]:
         """List ``networks`` (by id) or ``volumes`` (by name) that bear ``label``; the kept ones only if ``kept``."""
-        key = "Name" if kind == "volumes" else "Id"
-        items = self._labelled_documents(kind, label)
-        return tuple(str(item[key]) for item in items if kept or KEEP_LABEL not in (item.get("Labels") or {}))
+        items = self._labelled(kind, label)
+        return tuple(name for name, labels in items if kept or KEEP_LABEL not in labels)
 
-    def _labelled_documents(self, kind: str, label: str) -> Sequence[Mapping[str, Any]]:
-        answer = self._transport.call_json("GET", f"/{kind}", query=_label_filter(label))
-        documents = answer.get("Volumes") if kind == "volumes" else answer
-        return tuple(documents or ())
+    def _labelled(self, kind: str, label: str) -> list[tuple[str, Mapping[str, str]]]:
+        answer = self._transport.call_json("GET", f"/{kind}", query=label_filter(label))
+        documents = answer.get("Volumes") if isinstance(answer, dict) else answer
+        key = "Name" if kind == "volumes" else "Id"
+        return [(str(item[key]), dict(item.get("Labels") or {})) for item in documents or ()]
 
     def list_labels(self, label: str) -> tuple[Mapping[str, str], ...]:
         """Return all labels of every container, network and volume that bears a label, whatever its value."""
         containers = [item.labels for item in self.list_containers(label)]
-        others = [item for kind in ("networks", "volumes") for item in self._labelled_documents(kind, label)]
-        return (*containers, *(dict(item.get("Labels") or {}) for item in others))
+        others = [labels for kind in ("networks", "volumes") for _, labels in self._labelled(kind, label)]
+        return (*containers, *others)
 
     def close(self) -> None:
         """Close every thread's client; streams belong to whoever opened them."""
@@ -349,7 +350,8 @@ def _known(container_id: str) -> Iterator[None]:
         raise
 
 
-def _label_filter(label: str) -> dict[str, str]:
+def label_filter(label: str) -> dict[str, str]:
+    """Return the query for what bears a label: ``key`` or ``key=value``."""
     return {"filters": json.dumps({"label": [label]})}
 
 

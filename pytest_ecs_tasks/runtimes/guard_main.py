@@ -21,11 +21,12 @@ from typing import Any
 from urllib.parse import quote, urlsplit
 
 KEEP_LABEL = "pytest-ecs-tasks.keep"
+SANDBOX_LABEL = "pytest-ecs-tasks.sandbox"
 TIME_LIMIT_S = 60.0
 CALL_TIMEOUT_S = 30.0
 PAUSE_S = 0.25
-EMPTY_LISTS = 2  # a container that was being created when the process died shows up late
-API = "/v1.41"
+CALM_LISTS = 2  # a container that was being created when the process died shows up late
+LIBPOD = "/v4.0.0/libpod"
 
 
 class Engine:
@@ -61,7 +62,7 @@ class Engine:
         """
         connection = self._connect()
         try:
-            connection.request(method, API + path)
+            connection.request(method, path)
             response = connection.getresponse()
             content = response.read()
         except http.client.HTTPException as error:
@@ -72,23 +73,28 @@ class Engine:
             raise OSError(f"{response.status} {content!r}")
         return json.loads(content) if content.strip() and response.status == 200 else None
 
-    def find(self, kind: str, label: str) -> list[str]:
-        """List the paths of what bears the label and is not kept."""
+    def is_podman(self) -> bool:
+        """Tell which engine it is."""
+        document = self.call("GET", "/version") or {}
+        return any("podman" in str(part.get("Name")).lower() for part in document.get("Components") or ())
+
+    def find(self, kind: str, label: str, *, podman: bool) -> list[tuple[str, bool]]:
+        """List the paths of what bears the label and is not kept, and whether each is a sandbox."""
+        # Podman's Docker-compatible lists fail as a whole when one container, anybody's, was removed by halves.
+        place = f"{LIBPOD}/{kind}/json" if podman else f"/{kind}/json" if kind == "containers" else f"/{kind}"
         filters = quote(json.dumps({"label": [label]}))
-        answer = self.call("GET", f"/{kind}{'/json' if kind == 'containers' else ''}?all=1&filters={filters}")
+        answer = self.call("GET", f"{place}?all=true&filters={filters}")
         items = answer.get("Volumes") if isinstance(answer, dict) else answer
-        key = "Name" if kind == "volumes" else "Id"
-        return [
-            f"/{kind}/{quote(item[key], safe='')}"
-            for item in items or ()
-            if KEEP_LABEL not in (item.get("Labels") or {})
-        ]
+        found = []
+        for item in items or ():
+            name = item["Name"] if kind == "volumes" else item.get("Id") or item["id"]
+            labels = item.get("Labels") or item.get("labels") or {}
+            if KEEP_LABEL not in labels:
+                found.append((f"/{kind}/{quote(name, safe='')}", SANDBOX_LABEL in labels))
+        return found
 
     def remove(self, paths: list[str]) -> None:
-        """Remove all of them at once.
-
-        What cannot be removed yet (Podman: a sandbox before its members) is left.
-        """
+        """Remove all of them at once; what cannot be removed yet is left."""
         threads = [threading.Thread(target=self._remove, args=(path,)) for path in paths]
         for thread in threads:
             thread.start()
@@ -103,23 +109,37 @@ class Engine:
 
 
 def sweep(engine: Engine, label: str) -> None:
-    """Remove everything with the label, until two lists in a row are empty or the time is up."""
+    """Remove everything with the label, until nothing is left or the time is up.
+
+    What may still be in the making comes first: containers, on Podman without the sandboxes that they join. Podman
+    removes a sandbox by halves when a member is being created at that moment, and is then of no use to anybody. So the
+    rest follows only after lists without them, some time apart.
+    """
     deadline = time.monotonic() + TIME_LIMIT_S
-    empty = 0
-    while empty < EMPTY_LISTS and time.monotonic() < deadline:
+    calm = 0
+    while time.monotonic() < deadline:
         try:
-            found = engine.find("containers", label)
-            engine.remove(found)
-            if not found:
-                found = engine.find("networks", label) + engine.find("volumes", label)
-                engine.remove(found)
+            podman = engine.is_podman()
+            containers = engine.find("containers", label, podman=podman)
+            first = [path for path, is_sandbox in containers if not (podman and is_sandbox)]
+            if first:
+                calm = 0
+                engine.remove(first)
+                continue
+            calm += 1
+            if calm >= CALM_LISTS:
+                rest = [path for path, _ in containers] or [
+                    path
+                    for kind in ("networks", "volumes")
+                    for path, _ in engine.find(kind, label, podman=podman)
+                ]
+                if not rest:
+                    return
+                engine.remove(rest)
+                continue
         except (OSError, ValueError):
-            empty = 0
-            time.sleep(PAUSE_S)  # the engine is away: perhaps it comes back
-            continue
-        empty = 0 if found else empty + 1
-        if not found and empty < EMPTY_LISTS:
-            time.sleep(PAUSE_S)
+            calm = 0  # the engine is away: perhaps it comes back
+        time.sleep(PAUSE_S)
 
 
 def wait_for_the_end(parent: int) -> bool:

@@ -16,6 +16,7 @@ from typing import Protocol
 RUN_LABEL = "pytest-ecs-tasks.run"
 OWNER_LABEL = "pytest-ecs-tasks.owner"
 KEEP_LABEL = "pytest-ecs-tasks.keep"
+SANDBOX_LABEL = "pytest-ecs-tasks.sandbox"
 
 # An owner of another host, boot or pid namespace cannot be looked up from here; no test run lasts a day.
 FOREIGN_OWNER_LIFE_S = 24 * 3600.0

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Protocol
 
 from pytest_ecs_tasks.engine.ports import ContainerFacts, EngineError
-from pytest_ecs_tasks.runtimes.owner import KEEP_LABEL
+from pytest_ecs_tasks.runtimes.owner import KEEP_LABEL, SANDBOX_LABEL
 
 ROUNDS = 12
 PAUSE_S = 0.1
@@ -15,7 +15,9 @@ PARALLEL_CALLS = 8
 
 
 class SweptEngine(Protocol):
-    """The calls to an engine that a sweep makes."""
+    """The calls to an engine that a sweep makes. ``members_first``: a sandbox goes only after its members."""
+
+    members_first: bool
 
     def list_containers(self, label: str) -> tuple[ContainerFacts, ...]:
         """List the containers that bear ``label``."""
@@ -57,7 +59,7 @@ class Sweep:
             removed |= found
             if not found:
                 return len(removed)
-            # Podman removes a sandbox only after its members; what is being removed holds its network.
+            # What is being removed at this moment still holds its network.
             if self._failures and self._wait(PAUSE_S * number):
                 break
         if self._failures:
@@ -69,14 +71,17 @@ class Sweep:
     def _round(self) -> set[str]:
         engine, label = self._engine, self._label
         listed = engine.list_containers(label)
-        containers = [item.container_id for item in listed if self._kept or KEEP_LABEL not in item.labels]
+        meant = [item for item in listed if self._kept or KEEP_LABEL not in item.labels]
+        last = [item.container_id for item in meant if engine.members_first and SANDBOX_LABEL in item.labels]
+        containers = [item.container_id for item in meant if item.container_id not in last]
         with ThreadPoolExecutor(PARALLEL_CALLS, thread_name_prefix="ecs-tasks/sweep") as executor:
             self._remove(executor, engine.remove_container, containers)
+            self._remove(executor, engine.remove_container, last)
             volumes = engine.list_labelled("volumes", label, kept=self._kept)
             networks = engine.list_labelled("networks", label, kept=self._kept)
             self._remove(executor, engine.remove_volume, volumes)
             self._remove(executor, engine.remove_network, networks)
-        return {*containers, *volumes, *networks}
+        return {*containers, *last, *volumes, *networks}
 
     def _remove(
         self, executor: ThreadPoolExecutor, remove: Callable[[str], None], names: Sequence[str]

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import re
 import os
 import socket
 import threading
@@ -190,6 +191,11 @@ class EngineClient(APIClient):
         super().close()
 
 
+# For a list, and for one network, Podman looks at every container; one that another run removes meanwhile fails the call.
+_VANISHED = re.compile(r"container not known|no such container|no container with name or id", re.I)
+LOOK_AGAIN_AFTER_S = (0.01, 0.05, 0.1, 0.2, 0.4)
+
+
 class Transport:
     """The calls to one engine, from any thread."""
 
@@ -198,6 +204,7 @@ class Transport:
         self.version = version
         self._local = threading.local()
         # A thread that ends lets go of its client, whose pool then closes itself.
+        self._pause = threading.Event()
         self._clients: weakref.WeakSet[EngineClient] = weakref.WeakSet()
         self._lock = threading.Lock()
 
@@ -227,20 +234,31 @@ class Transport:
         Raises :class:`EngineError` with the engine's own words.
         """
         data, all_headers = _encode(body, headers)
+        for pause_s in (*LOOK_AGAIN_AFTER_S, None):
+            response = self._request(method, self._path(path, query), data, all_headers, timeout_s)
+            if response.status_code < 400:
+                break
+            error = EngineError(explain(response.content, response.reason), status=response.status_code)
+            lost_a_race = method == "GET" and error.status == 500 and _VANISHED.search(str(error))
+            if pause_s is None or not lost_a_race:
+                raise error
+            self._pause.wait(pause_s)
+        return response
+
+    def _request(
+        self, method: str, path: str, data: bytes | None, headers: Mapping[str, str], timeout_s: float
+    ) -> requests.Response:
         with engine_errors(self.endpoint.url):
             client = self.client()
-            url = f"{client.base_url}{self._path(path, query)}"
+            url = f"{client.base_url}{path}"
             try:
-                response = client.request(method, url, data=data, headers=all_headers, timeout=timeout_s)
+                return client.request(method, url, data=data, headers=headers, timeout=timeout_s)
             except (urllib3.exceptions.ProtocolError, requests.ConnectionError):
                 if method != "GET":
                     raise
                 # A kept connection may have been closed by the engine while it was idle; to ask again is
                 # harmless.
-                response = client.request(method, url, data=data, headers=all_headers, timeout=timeout_s)
-        if response.status_code >= 400:
-            raise EngineError(explain(response.content, response.reason), status=response.status_code)
-        return response
+                return client.request(method, url, data=data, headers=headers, timeout=timeout_s)
 
     def call_json(
         self, method: str, path: str, *, query: Mapping[str, object] | None = None, body: object = None
