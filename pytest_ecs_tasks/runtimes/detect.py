@@ -16,7 +16,8 @@ from pytest_ecs_tasks.runtimes.docker import DockerRuntime
 from pytest_ecs_tasks.runtimes.guard import Guard
 from pytest_ecs_tasks.runtimes.podman import PodmanRuntime
 from pytest_ecs_tasks.runtimes.private_podman import PrivatePodman
-from pytest_ecs_tasks.runtimes.transport import Endpoint, probe_version, read_certificates
+from pytest_ecs_tasks.runtimes.transport import Endpoint, read_certificates
+from pytest_ecs_tasks.runtimes.version import probe_version
 
 DOCKER_HINTS = {
     "connection refused": "is dockerd running?",

@@ -27,13 +27,8 @@ from pytest_ecs_tasks.runtimes.attachment import WireAttachment, split_frames
 from pytest_ecs_tasks.runtimes.events import WireEvents
 from pytest_ecs_tasks.runtimes.owner import KEEP_LABEL
 from pytest_ecs_tasks.runtimes.sweeping import Sweep
-from pytest_ecs_tasks.runtimes.transport import (
-    Endpoint,
-    Transport,
-    engine_errors,
-    pinned_version,
-    probe_version,
-)
+from pytest_ecs_tasks.runtimes.transport import Endpoint, Transport, engine_errors
+from pytest_ecs_tasks.runtimes.version import pinned_version, probe_version
 from pytest_ecs_tasks.runtimes.wire import Wire
 
 PULL_TIMEOUT_S = 900.0  # without a byte of progress

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import http.client
 import json
-import re
 import os
+import re
 import socket
 import threading
 import weakref
@@ -21,7 +21,6 @@ from typing import Any, cast
 from urllib.parse import urlencode, urlsplit
 
 import docker.auth
-import docker.constants
 import docker.errors
 import docker.tls
 import docker.utils
@@ -38,7 +37,6 @@ from pytest_ecs_tasks.runtimes.wire import Head, Wire, connect_tcp, connect_unix
 
 CALL_TIMEOUT_S = 300.0  # a loaded engine is slow, not dead; a dead one closes the connection at once
 CONNECT_TIMEOUT_S = 30.0
-NEWEST_API = (1, 47)  # what a later version means is not known here
 
 _TRANSPORT_ERRORS = (
     requests.RequestException,
@@ -203,8 +201,8 @@ class Transport:
         self.endpoint = endpoint
         self.version = version
         self._local = threading.local()
-        # A thread that ends lets go of its client, whose pool then closes itself.
         self._pause = threading.Event()
+        # A thread that ends lets go of its client, whose pool then closes itself.
         self._clients: weakref.WeakSet[EngineClient] = weakref.WeakSet()
         self._lock = threading.Lock()
 
@@ -363,39 +361,3 @@ def explain(content: bytes, otherwise: str) -> str:
         return text or otherwise
     message = document.get("message") if isinstance(document, dict) else None
     return str(message) if message else text or otherwise
-
-
-def probe_version(endpoint: Endpoint, timeout_s: float = 10.0) -> Mapping[str, Any]:
-    """Ask an engine for its version document, on a connection of its own. Raises :class:`EngineError`."""
-    with engine_errors(endpoint.url):
-        client = EngineClient(endpoint, docker.constants.MINIMUM_DOCKER_API_VERSION)
-        try:
-            wire = client.open_wire()
-            try:
-                wire.set_timeout(timeout_s)
-                head = wire.request("GET", "/version", {"Connection": "close"})
-                content = b"".join(wire.body(head))
-            finally:
-                wire.close()
-        finally:
-            client.close()
-    if head.status != 200:
-        raise EngineError(explain(content, f"HTTP status {head.status}"), status=head.status)
-    try:
-        document = json.loads(content)
-    except ValueError as error:
-        raise EngineError(f"{endpoint.url}: what answers is not a container engine") from error
-    if not isinstance(document, dict) or "ApiVersion" not in document:
-        raise EngineError(f"{endpoint.url}: what answers is not a container engine")
-    return document
-
-
-def pinned_version(document: Mapping[str, Any]) -> str:
-    """Return the API version to use with an engine: its own, but none that is newer than what we know."""
-    newest = tuple(int(part) for part in str(document["ApiVersion"]).split("."))
-    oldest = tuple(int(part) for part in str(document.get("MinAPIVersion") or "1.24").split(".")[:2])
-    wanted = min(newest, NEWEST_API)
-    # Podman answers the libpod API's own minimum here in some versions (4.0.0); only Docker's numbers count.
-    if oldest[0] == 1:
-        wanted = max(wanted, oldest)
-    return ".".join(str(part) for part in wanted)
