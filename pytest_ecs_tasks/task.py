@@ -15,7 +15,7 @@ from pytest_ecs_tasks.core.model import Container
 from pytest_ecs_tasks.core.spec import NetworkBinding
 from pytest_ecs_tasks.core.taskdef import TaskDefinition
 from pytest_ecs_tasks.core.views import describe_task
-from pytest_ecs_tasks.errors import EcsTaskError
+from pytest_ecs_tasks.errors import EcsTaskError, WaitTimeout
 from pytest_ecs_tasks.waiting import Question, Waiter
 
 if TYPE_CHECKING:
@@ -204,7 +204,7 @@ class EcsTask:
         return self
 
     def wait_healthy(self, timeout: float | None = None) -> Self:
-        """Wait until the task is RUNNING and every container with a ``healthCheck`` is HEALTHY. Raises as :meth:`wait_running`."""
+        """Wait until it is RUNNING and every container with a ``healthCheck`` is HEALTHY. Raises as :meth:`wait_running`."""
         self._waiter.until_healthy(timeout)
         return self
 
@@ -266,21 +266,19 @@ class EcsTask:
     ) -> ExecResult:
         """Run a command in a running container: a ``str`` under ``/bin/sh -c``, a list as it is.
 
-        With ``check``, an exit code other than 0 (or none within ``timeout`` seconds) raises :class:`EcsTaskError`.
+        Raises :class:`WaitTimeout` when it has not ended after ``timeout`` seconds; with ``check``, an exit code other than 0
+        raises :class:`EcsTaskError`.
         """
         arguments = ["/bin/sh", "-c", command] if isinstance(command, str) else list(command)
         name = named_container(self.definition, container)
         result = self._control.execute(name, arguments, timeout)
+        output = [*_indented((result.stderr or result.stdout).strip())]
+        if result.exit_code is None:
+            text = f"exec in container '{name}' was still running after {timeout:g} s: {command!r}"
+            raise WaitTimeout("\n".join([text, *output]))
         if check and result.exit_code != 0:
-            how = (
-                f"was still running after {timeout:g} s"
-                if result.exit_code is None
-                else f"exited {result.exit_code}"
-            )
-            output = (result.stderr or result.stdout).strip()
-            raise EcsTaskError(
-                "\n".join([f"exec in container '{name}' {how}: {command!r}", *_indented(output)])
-            )
+            text = f"exec in container '{name}' exited {result.exit_code}: {command!r}"
+            raise EcsTaskError("\n".join([text, *output]))
         return result
 
     def kill(self, container: str, signal: str = "SIGKILL") -> None:
@@ -296,7 +294,7 @@ class EcsTask:
         self._control.unpause(named_container(self.definition, container))
 
     def stop(self, reason: str = "Stopped by the test") -> Self:
-        """Stop it as StopTask does (SIGTERM, ``stopTimeout``, SIGKILL, in reverse dependency order); return when it is STOPPED."""
+        """Stop it as StopTask does (SIGTERM, ``stopTimeout``, SIGKILL, reverse dependency order); return when it is STOPPED."""
         self._control.stop(reason)
         task = self._control.snapshot()
         limit = sum(container.plan.stop_timeout_s for container in task.containers) + STOP_MARGIN_S

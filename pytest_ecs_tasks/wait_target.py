@@ -12,7 +12,7 @@ from pytest_ecs_tasks.control import TaskControl
 from pytest_ecs_tasks.core import explain
 from pytest_ecs_tasks.core.model import Container, ContainerStatus
 from pytest_ecs_tasks.errors import EcsTaskError, WaitTimeout
-from pytest_ecs_tasks.waiting import Waiter
+from pytest_ecs_tasks.waiting import LAST_WORDS_S, Waiter
 
 if TYPE_CHECKING:
     from testcontainers.core.waiting_utils import WaitStrategy
@@ -72,12 +72,21 @@ def _await_outcome(
         else:
             if error is None:
                 return
+        if error is not None:
+            # The strategy may have seen the container's end before we have.
+            control.wait_until(lambda: control.snapshot().stopped, LAST_WORDS_S if _is_ending(control) else 0)
+            is_over = control.snapshot().stopped
         if is_over:
             waiter.raise_if_over(f"{name} was satisfied")
         if error is not None or left <= 0:
             more = [f"  {type(error).__name__}: {error}"] if error is not None else []
             text = explain.explain_unmet(control.snapshot(), f"{name} was not satisfied", limit, more)
             raise WaitTimeout(text) from error
+
+
+def _is_ending(control: TaskControl) -> bool:
+    task = control.snapshot()
+    return task.desired_stopped or any(container.exited for container in task.containers)
 
 
 class StrategyTarget:

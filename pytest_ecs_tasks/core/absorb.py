@@ -243,9 +243,11 @@ def stop(task: Task, code: StopCode, reason: str, now: float) -> Task:
 
 
 def fail_to_start(task: Task, reason: str, now: float, *, hint: str = "") -> Task:
-    """Return the task stopped before it ran. Fargate puts the error itself into stoppedReason, EC2 a fixed sentence."""
-    text = reason if task.plan.fargate else stop_reasons.FAILED_TO_START
-    task = stop(task, StopCode.TASK_FAILED_TO_START, text, now)
+    """Return the task stopped before it ran; the error itself is the stoppedReason.
+
+    Source: developer guide, stopped-task-errors. EC2's backend sometimes has the fixed sentence "Task failed to start".
+    """
+    task = stop(task, StopCode.TASK_FAILED_TO_START, reason, now)
     return replace(task, hint=task.hint or hint)
 
 

@@ -42,7 +42,10 @@ def fitting_port(definition: TaskDefinition, name: str | None, port: int | None)
     if len({(container, number) for container, number, _ in fitting}) == 1:
         return max(fitting, key=lambda each: each[2] == "tcp")
     whose = "the task" if name is None else f"container '{name}'"
-    raise EcsTaskError(f"{whose} {_port_problem(port, found=bool(fitting))}: {_mapped(containers)}")
+    names = ", ".join(container.name for container in containers)
+    raise EcsTaskError(
+        f"{whose} {_port_problem(port, found=bool(fitting))}: {_mapped(containers)} (containers: {names})"
+    )
 
 
 def _port_problem(port: int | None, *, found: bool) -> str:

@@ -66,8 +66,8 @@ def explain_timeout(task: Task, goal: str, timeout_s: float, more: Sequence[str]
     """Return what did not come in time and what blocks it; ``goal`` is ``HEALTHY``, ``RUNNING`` or ``STOPPED``."""
     blockers = list(_blockers(task, goal))
     state = f"still {task.last_status.value}"
-    if goal == "HEALTHY" and task.last_status.value == "RUNNING":
-        state = "RUNNING and not HEALTHY"
+    if goal == "STOPPED" or task.last_status.value == "RUNNING":
+        state = f"{task.last_status.value} and not {goal}"
     cause = f": {blockers[0]}" if blockers else ""
     rest = [f"  {each}" for each in blockers[1:]]
     return "\n".join([f"{task_name(task)} was {state} after {timeout_s:g} s{cause}", *rest, *more])

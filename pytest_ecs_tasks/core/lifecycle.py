@@ -125,7 +125,9 @@ def _settle_containers(task: Task, now: float) -> Task:
 
 def _fail_dependent(task: Task, container: Container, reason: str, now: float) -> Task:
     task = task.with_container(never_ran(container, reason=reason, exit_code=DEPENDENCY_EXIT_CODE))
-    return fail_to_start(task, reason, now) if container.essential else task
+    if not container.essential:
+        return task
+    return fail_to_start(task, reason if task.plan.fargate else stop_reasons.FAILED_TO_START, now)
 
 
 def _settle_removed(task: Task, now: float) -> Task:

@@ -145,7 +145,7 @@ class Performer:
                 return events.ImageReady(
                     effect.image,
                     facts.image_id,
-                    facts.digest,
+                    facts.digest or facts.image_id,  # an image that never was in a registry has no digest
                     facts.stop_signal,
                     frozenset(facts.environment),
                 )

@@ -25,7 +25,7 @@ from pytest_ecs_tasks.plugin.fixtures import (
     ecs_taskdef_dir,
     uses_ecs,
 )
-from pytest_ecs_tasks.plugin.marks import ecs_engine, register_markers
+from pytest_ecs_tasks.plugin.marker_help import register_markers
 from pytest_ecs_tasks.plugin.options import add_options, read_settings
 from pytest_ecs_tasks.plugin.run import RUN_KEY, EcsRun, run_of
 
@@ -43,7 +43,7 @@ __all__ = [
     "ecs_taskdef_dir",
 ]
 
-FACTS_KEY: pytest.StashKey[list[Mapping[str, Any]]] = pytest.StashKey()
+FACTS_KEY = pytest.StashKey[list[Mapping[str, Any]]]()
 
 
 def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
@@ -134,7 +134,7 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     check_marks(item)
     wanted = item.get_closest_marker("ecs_engine")
     if wanted is not None:
-        _skip_elsewhere(run, ecs_engine(*wanted.args, **wanted.kwargs))
+        _skip_elsewhere(run, str((*wanted.args, *wanted.kwargs.values())[0]))
 
 
 def _skip_elsewhere(run: EcsRun, engine: str) -> None:
@@ -204,4 +204,5 @@ def pytest_testnodedown(node: Any) -> None:
 
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
     """Tell what was kept, and what dead runs had left."""
-    report.write_summary(terminalreporter, config.stash[FACTS_KEY])
+    facts: list[Mapping[str, Any]] = config.stash[FACTS_KEY]
+    report.write_summary(terminalreporter, facts)

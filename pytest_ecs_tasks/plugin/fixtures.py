@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_ecs_tasks.plugin import marks
 from pytest_ecs_tasks.plugin.run import run_of
 
 if TYPE_CHECKING:
@@ -109,6 +108,10 @@ def uses_ecs(item: pytest.Item) -> bool:
 
 def check_marks(item: pytest.Item) -> None:
     """Fail an item whose markers are wrong, before anything is set up for it."""
+    if not any(mark.name.startswith("ecs_") for mark in item.iter_markers()):
+        return
+    from pytest_ecs_tasks.plugin import marks
+
     problem = next(marks.find_problems(item.iter_markers()), None)
     if problem is not None:
         pytest.fail(problem, pytrace=False)

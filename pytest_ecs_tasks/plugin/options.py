@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import pytest
 
@@ -37,8 +38,7 @@ class Option:
         return f"ecs_{self.name.replace('-', '_')}"
 
 
-@dataclass(frozen=True, slots=True)
-class Setting:
+class Setting(NamedTuple):
     """A value and where it came from: ``--ecs-engine``, ``env PYTEST_ECS_ENGINE``, ``ini ecs_engine`` or ``default``."""
 
     value: object

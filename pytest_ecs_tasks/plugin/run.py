@@ -26,7 +26,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_ecs_tasks.plugin import marks
 from pytest_ecs_tasks.plugin.options import Settings
 
 if TYPE_CHECKING:
@@ -301,6 +300,8 @@ class EcsRun:
         """Create what the markers of a test (or of a wide fixture's module or class) ask for, once."""
         if owner.is_seeded:
             return
+        from pytest_ecs_tasks.plugin import marks
+
         owner.is_seeded = True
         for mark in reversed(
             list(owner.node.iter_markers())

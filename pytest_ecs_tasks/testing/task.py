@@ -96,7 +96,9 @@ class FakeTask:
                 return [] if hangs else [events.ContainerCreated(effect.container, f"id-{effect.container}")]
             case effects.StartContainer():
                 return self._start(effect)
-            case effects.ProbeHealth() if any(each.startswith("exit") for each in self._script(effect.container)):
+            case effects.ProbeHealth() if any(
+                each.startswith("exit") for each in self._script(effect.container)
+            ):
                 return []  # it has ended before its check could answer
             case effects.ProbeHealth():
                 fails = "unhealthy" in self._script(effect.container)

@@ -310,7 +310,7 @@ def test_a_start_that_fails_has_no_exit_code() -> None:
     assert web.exit_code is None
     assert web.reason == 'CannotStartContainerError: exec: "x": not found'
     assert run.task.stop_code is StopCode.TASK_FAILED_TO_START
-    assert run.task.stopped_reason == "Task failed to start"
+    assert run.task.stopped_reason == web.reason
 
 
 def test_a_failed_pull_is_named_as_ecs_names_it() -> None:
@@ -323,7 +323,7 @@ def test_a_failed_pull_is_named_as_ecs_names_it() -> None:
     assert run.task.stopped
 
 
-def test_fargate_puts_the_error_into_the_tasks_reason() -> None:
+def test_the_error_is_the_tasks_reason_too() -> None:
     run = Simulation(
         task(container("web")), launch_type=LaunchType.FARGATE, pull_errors={"web-image": "manifest unknown"}
     )

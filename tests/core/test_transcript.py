@@ -5,12 +5,11 @@ from __future__ import annotations
 import heapq
 import math
 
-from simulation import TASK_ID, Behaviour, Simulation
-
 from pytest_ecs_tasks.core import events
 from pytest_ecs_tasks.core.lifecycle import advance
 from pytest_ecs_tasks.core.parse import parse_task_definition
 from pytest_ecs_tasks.core.transcript import TranscriptEntry, render
+from simulation import TASK_ID, Behaviour, Simulation
 
 
 class Recorder(Simulation):
@@ -28,7 +27,9 @@ class Recorder(Simulation):
             event = heapq.heappop(self._queue)[2] if is_fact else events.Tick()
             step = advance(self.task, event, self.now)
             ignored = step.task == self.task
-            entries.append(TranscriptEntry(self.now, event, step.effects, step.task.last_status.value, ignored))
+            entries.append(
+                TranscriptEntry(self.now, event, step.effects, step.task.last_status.value, ignored)
+            )
             self.handle(step)
 
 
@@ -48,9 +49,13 @@ def test_it_reads_as_fact_order_and_cause():
         container("web", dependsOn=[{"containerName": "db", "condition": "HEALTHY"}]),
     ]
 
-    text = transcript(containers, {"db": Behaviour(ignores_sigterm=True), "web": Behaviour(exits_after=5, exit_code=3)})
+    text = transcript(
+        containers, {"db": Behaviour(ignores_sigterm=True), "web": Behaviour(exits_after=5, exit_code=3)}
+    )
 
-    assert text.startswith(f"web:1 (EC2) arn:aws:ecs:us-east-1:123456789012:task/default/{TASK_ID}\n   0.000  RunTask ")
+    assert text.startswith(
+        f"web:1 (EC2) arn:aws:ecs:us-east-1:123456789012:task/default/{TASK_ID}\n   0.000  RunTask "
+    )
     for part in (
         "-> create db (nothing to wait for)",
         "db: health check passed",
@@ -78,6 +83,8 @@ def test_repeated_probes_are_folded():
 
 
 def test_values_of_the_environment_never_show():
-    containers = [container("web", environment=[{"name": "PASSWORD", "value": "hunter2"}], command=["--token=hunter2"])]
+    containers = [
+        container("web", environment=[{"name": "PASSWORD", "value": "hunter2"}], command=["--token=hunter2"])
+    ]
 
     assert "hunter2" not in transcript(containers, {})

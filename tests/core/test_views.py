@@ -8,10 +8,10 @@ from datetime import UTC, datetime
 import botocore.loaders
 import pytest
 from botocore.model import ListShape, ServiceModel, StructureShape
-from simulation import Behaviour, Simulation
 
 from pytest_ecs_tasks.core.parse import parse_task_definition
 from pytest_ecs_tasks.core.views import describe_task, iso_time, state_change_event
+from simulation import Behaviour, Simulation
 
 DOCUMENT = {
     "family": "web",
@@ -83,7 +83,9 @@ def test_a_description_is_json_but_for_its_times(simulation):
 
     view = describe_task(simulation.task, lambda moment: 0.0)
 
-    assert json.loads(json.dumps(view))["taskArn"].startswith("arn:aws:ecs:us-east-1:123456789012:task/default/")
+    assert json.loads(json.dumps(view))["taskArn"].startswith(
+        "arn:aws:ecs:us-east-1:123456789012:task/default/"
+    )
 
 
 def test_keys_are_absent_while_their_value_is_unknown(simulation):

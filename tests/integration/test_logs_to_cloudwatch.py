@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from tasks import Run, python, shell
 
 from pytest_ecs_tasks.aws.handle import Aws
 from pytest_ecs_tasks.clusters.local import LocalCluster
@@ -15,6 +14,7 @@ from pytest_ecs_tasks.clusters.settings import LocalSettings
 from pytest_ecs_tasks.core.parse import parse_task_definition
 from pytest_ecs_tasks.core.request import RunTaskRequest
 from pytest_ecs_tasks.task import EcsTask
+from tasks import Run, python, shell
 
 REGION = "us-east-1"
 FARGATE = {
@@ -223,7 +223,10 @@ def test_long_lines_of_both_streams_are_not_torn_into_each_other(run: Run, aws: 
     expected = ["e" * 20_000] * 20 + ["o" * 20_000] * 20
     assert sorted(messages(aws, stream_of(task, "both"))) == expected
     assert sorted(line.text for line in task.log_lines("both")) == expected
-    assert {(line.stream, line.text[0]) for line in task.log_lines("both")} == {("stdout", "o"), ("stderr", "e")}
+    assert {(line.stream, line.text[0]) for line in task.log_lines("both")} == {
+        ("stdout", "o"),
+        ("stderr", "e"),
+    }
 
 
 def test_stdout_and_stderr_are_in_the_one_stream(run: Run, aws: Aws) -> None:
@@ -270,14 +273,14 @@ def test_a_terminals_lines_end_as_terminals_end_them(run: Run, aws: Aws) -> None
         ("stdout", "a terminal"),
         ("stdout", "err"),
     ]
-    assert [text.removesuffix("\r") for text in messages(aws, stream_of(task, "tty"))] == ["a terminal", "err"]
+    assert [text.removesuffix("\r") for text in messages(aws, stream_of(task, "tty"))] == [
+        "a terminal",
+        "err",
+    ]
 
 
 def test_200_000_lines_are_complete_and_in_order(run: Run, aws: Aws) -> None:
-    write = (
-        "import sys\n"
-        "for number in range(200_000): sys.stdout.write('%06d ' % number + 'x' * 92 + '\\n')"
-    )
+    write = "import sys\nfor number in range(200_000): sys.stdout.write('%06d ' % number + 'x' * 92 + '\\n')"
     task = run(python("flood", write, **awslogs()), memory="256").wait_stopped(timeout=120)
 
     expected = [f"{number:06d} " + "x" * 92 for number in range(200_000)]

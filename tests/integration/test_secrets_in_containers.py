@@ -10,10 +10,10 @@ from typing import Any
 
 import docker
 import pytest
-from tasks import Run, shell
 
 from pytest_ecs_tasks.aws.handle import Aws
 from pytest_ecs_tasks.task import EcsTask
+from tasks import Run, shell
 
 ARN = "arn:aws:secretsmanager:us-east-1:123456789012:secret"
 CANARY = "c4n4ry-5ecret-value"
@@ -47,7 +47,9 @@ def arn(aws: Aws) -> str:
 
 
 def version_id(aws: Aws, stage: str) -> str:
-    return str(aws.client("secretsmanager").get_secret_value(SecretId="prod/db", VersionStage=stage)["VersionId"])
+    return str(
+        aws.client("secretsmanager").get_secret_value(SecretId="prod/db", VersionStage=stage)["VersionId"]
+    )
 
 
 def test_a_whole_secret_is_its_text(run: Run, arn: str) -> None:
@@ -100,7 +102,9 @@ def test_a_deployed_arn_of_another_account_and_region_finds_what_a_marker_named(
 def test_a_secret_of_another_region_is_not_taken_for_one_that_the_test_made_here(run: Run, aws: Aws) -> None:
     aws.client("secretsmanager").create_secret(Name="prod/db", SecretString="here")
 
-    task = run(shell("app", "true", **secret(f"{ARN.replace('us-east-1', 'eu-west-1')}:prod/db"))).wait_stopped()
+    task = run(
+        shell("app", "true", **secret(f"{ARN.replace('us-east-1', 'eu-west-1')}:prod/db"))
+    ).wait_stopped()
 
     assert "ResourceNotFoundException" in str(task.stopped_reason)
 
@@ -128,9 +132,7 @@ def test_numbers_and_other_json_values_are_printed_as_go_prints_them(run: Run, a
         "small": 42, "port": 1234567, "part": 1.5, "yes": True, "none": None, "list": [1, "two"], "map": {"a": 1},
     }  # fmt: skip
     aws.create_secret("numbers", values)
-    references = [
-        {"name": key.upper(), "valueFrom": f"{ARN}:numbers-AbCdEf:{key}::"} for key in values
-    ]
+    references = [{"name": key.upper(), "valueFrom": f"{ARN}:numbers-AbCdEf:{key}::"} for key in values]
     task = run(shell("app", "env", secrets=references)).wait_stopped()
 
     printed = dict(line.split("=", 1) for line in task.logs("app").splitlines())
@@ -145,7 +147,12 @@ def test_every_container_gets_its_own_secrets_only(run: Run, aws: Aws) -> None:
     aws.create_secret("two", "of two")
     task = run(
         shell("one", "env; sleep 0.3", secrets=[{"name": "ONE", "valueFrom": f"{ARN}:one-AbCdEf"}]),
-        shell("two", "env; sleep 0.3", secrets=[{"name": "TWO", "valueFrom": f"{ARN}:two-AbCdEf"}], essential=False),
+        shell(
+            "two",
+            "env; sleep 0.3",
+            secrets=[{"name": "TWO", "valueFrom": f"{ARN}:two-AbCdEf"}],
+            essential=False,
+        ),
     ).wait_stopped()
 
     assert "ONE=of one\n" in task.logs("one")

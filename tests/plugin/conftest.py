@@ -40,7 +40,9 @@ class Project:
 
     def run(self, *arguments):
         """Run pytest in this process, against the fake cluster."""
-        return self.pytester.runpytest_inprocess(*LOAD, "-p", "no:cacheprovider", *arguments, plugins=[self.plugin])
+        return self.pytester.runpytest_inprocess(
+            *LOAD, "-p", "no:cacheprovider", *arguments, plugins=[self.plugin]
+        )
 
     def run_apart(self, *arguments):
         """Run pytest in a process of its own, without the fake."""
@@ -55,7 +57,17 @@ def taskdef(*command, family="web", **container):
 
 @pytest.fixture
 def project(pytester, monkeypatch):
-    for name in ("ENGINE", "MISSING_ENGINE", "AWS", "KEEP", "PULL", "HEALTH", "LOGS", "LOG_LINES", "ARTIFACTS"):
+    for name in (
+        "ENGINE",
+        "MISSING_ENGINE",
+        "AWS",
+        "KEEP",
+        "PULL",
+        "HEALTH",
+        "LOGS",
+        "LOG_LINES",
+        "ARTIFACTS",
+    ):
         monkeypatch.delenv(f"PYTEST_ECS_{name}", raising=False)
     made = Project(pytester)
     made.file("pytest.ini", "[pytest]\naddopts = --strict-markers\nfilterwarnings = error\n")

@@ -167,7 +167,9 @@ def test_a_definition_that_ecs_would_refuse_shows_every_problem(project):
     document = taskdef(dependsOn=[{"containerName": "nobody", "condition": "HEALTHY"}])
     document["containerDefinitions"][0]["mountPoints"] = [{"sourceVolume": "data", "containerPath": "/data"}]
     project.file("taskdef.json", document)
-    project.file("test_it.py", "import pytest\n@pytest.mark.ecs_taskdef('taskdef.json')\ndef test_it(ecs_task): pass")
+    project.file(
+        "test_it.py", "import pytest\n@pytest.mark.ecs_taskdef('taskdef.json')\ndef test_it(ecs_task): pass"
+    )
 
     result = project.run()
 
@@ -269,7 +271,9 @@ def test_it(ecs_task_factory):
 def test_a_field_that_is_not_emulated_warns_and_is_an_error_when_strict(project):
     project.file("pytest.ini", "[pytest]\nfilterwarnings = default\n")
     project.file("taskdef.json", taskdef() | {"enableFaultInjection": True})
-    project.file("test_it.py", "import pytest\n@pytest.mark.ecs_taskdef('taskdef.json')\ndef test_it(ecs_task): pass")
+    project.file(
+        "test_it.py", "import pytest\n@pytest.mark.ecs_taskdef('taskdef.json')\ndef test_it(ecs_task): pass"
+    )
 
     lenient = project.run()
     project.file("pytest.ini", "[pytest]\necs_strict = true\n")
@@ -278,4 +282,4 @@ def test_a_field_that_is_not_emulated_warns_and_is_an_error_when_strict(project)
     lenient.assert_outcomes(passed=1, warnings=1)
     lenient.stdout.fnmatch_lines(["*UnsupportedFieldWarning: taskdef.json: *enableFaultInjection*"])
     strict.assert_outcomes(errors=1)
-    strict.stdout.fnmatch_lines(["E * pidMode*"])
+    strict.stdout.fnmatch_lines(["E * enableFaultInjection*"])

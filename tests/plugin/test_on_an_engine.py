@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from left_over import labelled_objects
 from tasks import BUSYBOX
 
@@ -21,7 +22,9 @@ def engine(monkeypatch, engine_url):
 @pytest.fixture
 def web(project, engine):
     document = taskdef(*SERVE, image=BUSYBOX, portMappings=[{"containerPort": 8080}])
-    document["containerDefinitions"][0]["healthCheck"] = {"command": ["CMD-SHELL", "wget -q -O- localhost:8080"]}
+    document["containerDefinitions"][0]["healthCheck"] = {
+        "command": ["CMD-SHELL", "wget -q -O- localhost:8080"]
+    }
     project.file("taskdef.json", document | {"networkMode": "awsvpc"})
     project.file(
         "test_web.py",
@@ -78,9 +81,14 @@ def test_warnings_as_errors_and_a_timeout_by_thread_don_t_disturb_it(web, engine
 
 def test_a_failing_task_is_explained_with_its_log(project, engine):
     document = taskdef("sh", "-c", "echo connecting; echo FATAL >&2; exit 3", image=BUSYBOX)
-    document["containerDefinitions"][0]["healthCheck"] = {"command": ["CMD-SHELL", "false"], "startPeriod": 30}
+    document["containerDefinitions"][0]["healthCheck"] = {
+        "command": ["CMD-SHELL", "false"],
+        "startPeriod": 30,
+    }
     project.file("taskdef.json", document)
-    project.file("test_it.py", "import pytest\n@pytest.mark.ecs_taskdef('taskdef.json')\ndef test_it(ecs_task): pass")
+    project.file(
+        "test_it.py", "import pytest\n@pytest.mark.ecs_taskdef('taskdef.json')\ndef test_it(ecs_task): pass"
+    )
 
     result = project.run_apart()
 
@@ -98,13 +106,18 @@ def test_a_failing_task_is_explained_with_its_log(project, engine):
 
 def test_an_image_that_is_not_here_names_those_that_are_like_it(project, engine):
     project.file("taskdef.json", taskdef(image=BUSYBOX.replace("busybox", "bussybox")))
-    project.file("test_it.py", "import pytest\n@pytest.mark.ecs_taskdef('taskdef.json')\ndef test_it(ecs_task): pass")
+    project.file(
+        "test_it.py", "import pytest\n@pytest.mark.ecs_taskdef('taskdef.json')\ndef test_it(ecs_task): pass"
+    )
 
     result = project.run_apart()
 
     result.assert_outcomes(errors=1)
     result.stdout.fnmatch_lines(
-        ['E   pytest_ecs_tasks.ImageError: container "web" needs *bussybox:1 and it is not local', "E * similar name: *busybox:1*"]
+        [
+            'E   pytest_ecs_tasks.ImageError: container "web" needs *bussybox:1 and it is not local',
+            "E * similar name: *busybox:1*",
+        ]
     )
 
 
@@ -112,7 +125,12 @@ def test_a_secret_that_is_missing_is_told_how_to_create_it(project, engine):
     document = taskdef(
         "true",
         image=BUSYBOX,
-        secrets=[{"name": "DB_PASSWORD", "valueFrom": "arn:aws:secretsmanager:us-east-1:123456789012:secret:prod/db:password::"}],
+        secrets=[
+            {
+                "name": "DB_PASSWORD",
+                "valueFrom": "arn:aws:secretsmanager:us-east-1:123456789012:secret:prod/db:password::",
+            }
+        ],
     )
     fargate = {"requiresCompatibilities": ["FARGATE"], "networkMode": "awsvpc", "cpu": "256", "memory": "512"}
     role = {"executionRoleArn": "arn:aws:iam::123456789012:role/execution"}
@@ -167,18 +185,28 @@ def test_unknown(registered, ecs_task):
 
     result.assert_outcomes(passed=2, errors=1)
     result.stdout.fnmatch_lines(
-        ['ecs_taskdef("jobb"): no such file. *', "  No task definition 'jobb' is registered in this test's AWS either: *"]
+        [
+            'ecs_taskdef("jobb"): no such file. *',
+            "  No task definition 'jobb' is registered in this test's AWS either: *",
+        ]
     )
 
 
 def test_no_engine_lists_what_was_tried(project, monkeypatch):
     monkeypatch.setenv("PYTEST_ECS_ENGINE", "unix:///nowhere/docker.sock")
-    project.file("test_it.py", "import pytest\n@pytest.mark.ecs_taskdef('taskdef.json')\ndef test_it(ecs_task): pass")
+    project.file(
+        "test_it.py", "import pytest\n@pytest.mark.ecs_taskdef('taskdef.json')\ndef test_it(ecs_task): pass"
+    )
 
     failing = project.run_apart()
     skipping = project.run_apart("--ecs-missing-engine=skip")
 
     failing.assert_outcomes(errors=1)
-    failing.stdout.fnmatch_lines(["E   pytest_ecs_tasks.EngineUnavailable: no container engine answered*", "E *unix:///nowhere/docker.sock*"])
+    failing.stdout.fnmatch_lines(
+        [
+            "E   pytest_ecs_tasks.EngineUnavailable: no container engine answered*",
+            "E *unix:///nowhere/docker.sock*",
+        ]
+    )
     failing.stdout.fnmatch_lines(["E *--ecs-missing-engine=skip*"])
     skipping.assert_outcomes(skipped=1)

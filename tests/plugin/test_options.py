@@ -10,7 +10,9 @@ from .conftest import taskdef
 
 
 def uses_ecs(project):
-    project.file("test_it.py", "import pytest\n@pytest.mark.ecs_taskdef('taskdef.json')\ndef test_it(ecs_task): pass")
+    project.file(
+        "test_it.py", "import pytest\n@pytest.mark.ecs_taskdef('taskdef.json')\ndef test_it(ecs_task): pass"
+    )
 
 
 def test_the_command_line_wins_over_the_environment_and_that_over_ini(project, monkeypatch):
@@ -34,8 +36,18 @@ def test_the_command_line_wins_over_the_environment_and_that_over_ini(project, m
 @pytest.mark.parametrize(
     ("arguments", "variable", "value", "message"),
     [
-        (["--ecs-pull=sometimes"], None, None, "*--ecs-pull: 'sometimes' is not valid, use one of missing, always, never"),
-        ([], "PYTEST_ECS_LOGS", "some", "*env PYTEST_ECS_LOGS: 'some' is not valid, use one of failure, all, none"),
+        (
+            ["--ecs-pull=sometimes"],
+            None,
+            None,
+            "*--ecs-pull: 'sometimes' is not valid, use one of missing, always, never",
+        ),
+        (
+            [],
+            "PYTEST_ECS_LOGS",
+            "some",
+            "*env PYTEST_ECS_LOGS: 'some' is not valid, use one of failure, all, none",
+        ),
         (["--ecs-engine=dokcer"], None, None, "*use one of auto, docker, podman, or a URL"),
         (["--ecs-start-timeout=soon"], None, None, "*use a number of seconds above 0"),
         (["--ecs-log-lines=-1"], None, None, "*use a whole number, 0 or more"),
@@ -125,7 +137,9 @@ def test_warm_up_begins_when_a_selected_test_needs_it(project):
     assert project.cluster.calls == ["warm_up", "close"]
 
 
-@pytest.mark.parametrize("arguments", [("--collect-only",), ("--setup-plan",), ("--fixtures",), ("--ecs-check",)])
+@pytest.mark.parametrize(
+    "arguments", [("--collect-only",), ("--setup-plan",), ("--fixtures",), ("--ecs-check",)]
+)
 def test_nothing_is_warmed_up_when_nothing_runs(project, arguments):
     uses_ecs(project)
 
@@ -136,7 +150,9 @@ def test_nothing_is_warmed_up_when_nothing_runs(project, arguments):
 
 
 def test_a_project_without_ecs_tests_is_left_alone(project):
-    project.file("test_it.py", "import pytest\n@pytest.mark.parametrize('n', range(3))\ndef test_it(n, tmp_path): pass")
+    project.file(
+        "test_it.py", "import pytest\n@pytest.mark.parametrize('n', range(3))\ndef test_it(n, tmp_path): pass"
+    )
 
     project.run().assert_outcomes(passed=3)
 
@@ -167,7 +183,9 @@ def test_docker(ecs_task): pass
 
 
 def test_check_reports_every_definition_that_is_wrong_and_runs_nothing(project):
-    project.file("bad.json", taskdef(family="bad", dependsOn=[{"containerName": "nobody", "condition": "START"}]))
+    project.file(
+        "bad.json", taskdef(family="bad", dependsOn=[{"containerName": "nobody", "condition": "START"}])
+    )
     project.file(
         "test_it.py",
         """

@@ -24,7 +24,9 @@ def two_containers(command):
 
 
 def test_a_task_that_stops_too_early_explains_itself(project):
-    one_test(project, taskdef=two_containers(["log connecting to db:5432", "err FATAL: no password", "exit 3"]))
+    one_test(
+        project, taskdef=two_containers(["log connecting to db:5432", "err FATAL: no password", "exit 3"])
+    )
 
     result = project.run()
 
@@ -94,7 +96,9 @@ def test_an_image_that_is_not_here_is_told_how_to_map_it(project):
 
 
 def test_no_engine_is_one_clear_error(project):
-    project.cluster.missing = "no container engine answered: tried\n  unix:///var/run/docker.sock  no such file"
+    project.cluster.missing = (
+        "no container engine answered: tried\n  unix:///var/run/docker.sock  no such file"
+    )
     one_test(project, taskdef=taskdef())
 
     failing = project.run()
@@ -123,7 +127,9 @@ def test_log_options_choose_when_and_how_much(project):
     few.stdout.no_fnmatch_line("*stdout  two")
     none.stdout.no_fnmatch_line("*Captured log ecs*")
     passing.stdout.no_fnmatch_line("*Captured log ecs*")
-    every.stdout.fnmatch_lines(["*Captured log ecs web:1 web call*", "*Captured log ecs web:1 transcript call*"])
+    every.stdout.fnmatch_lines(
+        ["*Captured log ecs web:1 web call*", "*Captured log ecs web:1 transcript call*"]
+    )
 
 
 def test_a_shared_task_shows_the_lines_of_the_failing_test_only(project):

@@ -71,7 +71,12 @@ def test_waits_return_the_task(run):
 def test_a_task_that_never_started_raises_at_once_with_its_reason(run, cluster):
     task = run(app={"command": [], "image": "missing/app:1"})
 
-    for wait in (task.wait_running, task.wait_healthy, lambda: task.wait_for_log("x"), lambda: task.wait_for(lambda: False)):
+    for wait in (
+        task.wait_running,
+        task.wait_healthy,
+        lambda: task.wait_for_log("x"),
+        lambda: task.wait_for(lambda: False),
+    ):
         with pytest.raises(ImageError, match='container "app" needs missing/app:1') as caught:
             wait()
         assert isinstance(caught.value, TaskFailedToStart)
@@ -85,7 +90,12 @@ def test_a_task_that_never_started_raises_at_once_with_its_reason(run, cluster):
 def test_a_task_that_has_stopped_raises_at_once(run, cluster):
     task = run(app=["exit 3"])
 
-    for wait in (task.wait_running, task.wait_healthy, lambda: task.wait_for_log("x"), lambda: task.wait_for(lambda: False)):
+    for wait in (
+        task.wait_running,
+        task.wait_healthy,
+        lambda: task.wait_for_log("x"),
+        lambda: task.wait_for(lambda: False),
+    ):
         with pytest.raises(TaskStopped, match='container "app" exited 3'):
             wait()
     assert cluster.controls[0].now() < 1
@@ -224,7 +234,12 @@ def test_a_container_need_not_be_named_when_one_fits(run):
 def test_an_unknown_container_is_told_the_known_ones(run):
     task = run(app=[], db=[])
 
-    for call in (lambda: task["web"], lambda: task.logs("web"), lambda: task.kill("web"), lambda: task.exec("web", "ls")):
+    for call in (
+        lambda: task["web"],
+        lambda: task.logs("web"),
+        lambda: task.kill("web"),
+        lambda: task.exec("web", "ls"),
+    ):
         with pytest.raises(EcsTaskError, match="the task has no container 'web'; it has app, db"):
             call()
 
@@ -238,9 +253,13 @@ def test_addresses_follow_the_port_mappings(run):
     assert task.url() == "http://10.0.0.2:80/"
     assert task.url("app", 80, "health", scheme="https") == "https://10.0.0.2:80/health"
     assert several.address(port=53) == ("10.0.0.2", 53)
-    with pytest.raises(EcsTaskError, match=r"container 'app' does not map port 8080: portMappings has app 80/tcp"):
+    with pytest.raises(
+        EcsTaskError, match=r"container 'app' does not map port 8080: portMappings has app 80/tcp"
+    ):
         task.address("app", 8080)
-    with pytest.raises(EcsTaskError, match=r"maps several ports, say which .*: portMappings has app 80/tcp, app 53/udp"):
+    with pytest.raises(
+        EcsTaskError, match=r"maps several ports, say which .*: portMappings has app 80/tcp, app 53/udp"
+    ):
         several.address()
     with pytest.raises(EcsTaskError, match="container 'other' maps no port: there are no portMappings"):
         task.url("other")

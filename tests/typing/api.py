@@ -25,7 +25,9 @@ from pytest_ecs_tasks import (
     task_fixture,
 )
 
-web = task_fixture("taskdef.json", scope="module", depends=["db"], environment={"web": {"DB_HOST": "db"}}, wait="running")
+web = task_fixture(
+    "taskdef.json", scope="module", depends=["db"], environment={"web": {"DB_HOST": "db"}}, wait="running"
+)
 
 
 @pytest.mark.ecs_taskdef("taskdef.json", wait=HttpWaitStrategy(8080))

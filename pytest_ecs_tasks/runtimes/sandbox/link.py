@@ -133,6 +133,8 @@ class Link:
         listens on 127.0.0.1 alone does not answer. ``timeout`` in seconds. Raises ConnectionRefusedError and
         other OSErrors as a connect there would, TimeoutError, and LinkError.
         """
+        if self._over.is_set():
+            raise self._closed_error()
         make_connect(1, host, port)
         answer: Future[socket.socket] = Future()
         if not self._loop.post(self, partial(self._begin_connect, host, port, answer)):
@@ -150,6 +152,8 @@ class Link:
 
         The same one every time. A connection that the task refuses is reset. Raises LinkError.
         """
+        if self._over.is_set():
+            raise self._closed_error()
         with self._lock:
             if port not in self._addresses:
                 make_connect(1, OWN_ADDRESS, port)
