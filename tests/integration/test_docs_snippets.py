@@ -45,10 +45,11 @@ def check(step: RunStep, directory: Path, engine_url: str) -> None:
     program, *arguments = shlex.split(step.command)
     assert program == "pytest", step.command
     kept = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
+    engine = {"DOCKER_HOST": engine_url, "TESTCONTAINERS_RYUK_DISABLED": "true"}
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *arguments],
         cwd=directory,
-        env={**kept, "PYTEST_ECS_ENGINE": engine_url, "COLUMNS": "120"},
+        env={**kept, **engine, "COLUMNS": "120"},
         capture_output=True,
         text=True,
         timeout=LONGEST_COMMAND_S,
