@@ -6,10 +6,10 @@ import inspect
 import re
 from pathlib import Path
 
-import doc_pages
 import pytest
 import yaml
 
+import doc_pages
 import pytest_ecs_tasks
 from pytest_ecs_tasks import errors
 from pytest_ecs_tasks.plugin import __all__ as plugin_names

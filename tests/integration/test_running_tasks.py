@@ -112,6 +112,7 @@ def test_dependencies_are_met_in_order(run: Run) -> None:
         ),
     )
     task.wait_running()
+    task.wait_for_log("web", container="web")
 
     moments = {line.text: line.time for name in ("db", "migrate", "web") for line in task.log_lines(name)}
     assert moments["ready"] < moments["done"] < moments["web"]

@@ -167,7 +167,9 @@ def test_a_start_timeout_of_the_users_wins(run):
 def test_waiting_for_the_end_has_a_timeout_of_its_own(run):
     task = run(app=[])
 
-    with pytest.raises(WaitTimeout, match="web:1 was RUNNING and not STOPPED after 300 s: container 'app' is RUNNING"):
+    with pytest.raises(
+        WaitTimeout, match="web:1 was RUNNING and not STOPPED after 300 s: container 'app' is RUNNING"
+    ):
         task.wait_stopped()
 
 
