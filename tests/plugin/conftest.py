@@ -1,58 +1,10 @@
-"""A project of a user's, run with the plugin on a cluster in memory."""
+"""Each test of the plugin has a project of its own."""
 
 from __future__ import annotations
 
-import json
-from importlib.metadata import entry_points
-
 import pytest
 
-from pytest_ecs_tasks.testing.task import FakeCluster
-
-IS_INSTALLED = any(each.name == "ecs_tasks" for each in entry_points(group="pytest11"))
-LOAD = () if IS_INSTALLED else ("-p", "pytest_ecs_tasks.plugin")
-
-
-class ClusterPlugin:
-    """Puts a fake cluster in the engine's place."""
-
-    def __init__(self, cluster):
-        self.cluster = cluster
-        self.settings = None
-
-    def pytest_ecs_make_cluster(self, settings):
-        self.settings = settings
-        return self.cluster
-
-
-class Project:
-    """Files of a project, and pytest runs in it."""
-
-    def __init__(self, pytester):
-        self.pytester = pytester
-        self.cluster = FakeCluster()
-        self.plugin = ClusterPlugin(self.cluster)
-
-    def file(self, name, text):
-        path = self.pytester.path / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text if isinstance(text, str) else json.dumps(text))
-
-    def run(self, *arguments):
-        """Run pytest in this process, against the fake cluster."""
-        return self.pytester.runpytest_inprocess(
-            *LOAD, "-p", "no:cacheprovider", *arguments, plugins=[self.plugin]
-        )
-
-    def run_apart(self, *arguments):
-        """Run pytest in a process of its own, without the fake."""
-        return self.pytester.runpytest_subprocess(*LOAD, "-p", "no:cacheprovider", *arguments)
-
-
-def taskdef(*command, family="web", **container):
-    """A task definition of one container whose command is its script."""
-    definition = {"name": family, "image": f"{family}:1", "memory": 64, "command": list(command), **container}
-    return {"family": family, "containerDefinitions": [definition]}
+from project import Project, taskdef
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .conftest import taskdef
+from project import taskdef
 
 
 def test_the_nearest_marker_wins(project):

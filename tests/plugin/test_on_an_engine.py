@@ -5,9 +5,8 @@ from __future__ import annotations
 import pytest
 
 from left_over import labelled_objects
+from project import taskdef
 from tasks import BUSYBOX
-
-from .conftest import taskdef
 
 SERVE = ["sh", "-c", "mkdir /w; echo hi > /w/index.html; echo serving; exec httpd -f -p 8080 -h /w"]
 

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from .conftest import taskdef
+from project import taskdef
 
 
 def uses_ecs(project):

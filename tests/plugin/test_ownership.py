@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .conftest import taskdef
+from project import taskdef
 
 
 def test_a_task_ends_with_its_test(project):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .conftest import taskdef
+from project import taskdef
 
 HEALTH = {"command": ["CMD", "true"], "startPeriod": 10}
 
