@@ -110,13 +110,13 @@ def _details(task: Task, told: str = "") -> Iterator[str]:
     code = task.stop_code.value if task.stop_code else "none"
     reason = "" if told == task.stopped_reason else f' · stoppedReason "{task.stopped_reason or ""}"'
     yield f"  stopCode {code}{reason}"
-    yield from _container_lines(task)
+    yield from _container_lines(task, told)
     yield from (f"  {line}" for line in task.hint.splitlines())
     if task.stop_code is not StopCode.TASK_FAILED_TO_START:
         yield from (f"  note: {note}" for note in task.notes)
 
 
-def _container_lines(task: Task) -> Iterator[str]:
+def _container_lines(task: Task, told: str = "") -> Iterator[str]:
     """Yield a line for each container, the culprit's first."""
     culprit = _culprit(task)
     first = [] if culprit is None else [culprit]
@@ -127,7 +127,7 @@ def _container_lines(task: Task) -> Iterator[str]:
         code = "" if container.exit_code is None else f"exit {container.exit_code}"
         lived = _lived_s(container)
         after = "" if lived is None else f"after {lived:.1f} s"
-        remarks = "; ".join(_remarks(container))
+        remarks = "; ".join(_remarks(container, told))
         cells = f"  {container.name:{width}}  {status:7}  {code:8} {after:13}"
         yield f"{cells} ({remarks})" if remarks else cells.rstrip()
 
@@ -138,8 +138,8 @@ def _lived_s(container: Container) -> float | None:
     return container.finished_at - container.started_at
 
 
-def _remarks(container: Container) -> Iterator[str]:
-    if container.reason:
+def _remarks(container: Container, told: str) -> Iterator[str]:
+    if container.reason and container.reason != told:
         yield container.reason
     elif not container.ever_ran and container.stopped:
         yield "never ran"

@@ -139,17 +139,14 @@ def tidy_hidden_traceback(longrepr: Any) -> None:
 
 def write_summary(reporter: Any, facts: Sequence[Mapping[str, Any]]) -> None:
     """Tell at the end what was kept, and what dead runs had left; nothing else is worth a line."""
-    kept = [arn for each in facts for arn in each.get("kept", ())]
+    kept = [pair for each in facts for pair in each.get("kept", ())]
     swept = [line for each in facts for line in each.get("swept", ())]
     if not kept and not swept:
         return
     reporter.section("ecs-tasks", sep="-")
-    for arn in kept:
-        task_id = arn.rpartition("/")[2]
+    for engine, arn in kept:
         reporter.line(f"kept {arn}")
-        reporter.line(
-            f"  look at it:  docker ps -a --filter label=com.amazonaws.ecs.task-arn={arn}  (task {task_id[:8]})"
-        )
+        reporter.line(f"  look at it:  {engine} ps -a --filter label=com.amazonaws.ecs.task-arn={arn}")
     if kept:
         reporter.line("  remove what was kept:  pytest --ecs-sweep")
     for line in swept:

@@ -332,8 +332,10 @@ class EcsRun:
         cluster = self._cluster
         if cluster is None:
             return {}
+        kept = list(cluster.kept)
+        engine = cluster.describe_engine().partition(" ")[0] if kept else ""
         cluster.close()
-        return {"kept": list(cluster.kept), "swept": list(cluster.swept)}
+        return {"kept": [(engine, arn) for arn in kept], "swept": list(cluster.swept)}
 
 
 def line_counts(task: EcsTask) -> dict[str, int]:
