@@ -108,8 +108,8 @@ OPTIONS = (
     Option(
         "aws",
         "server",
-        "Who plays AWS: server (moto in child processes), in-process (the backends of your own mock_aws) or an endpoint URL.",
-        or_url("server", "in-process"),
+        "Who plays AWS: server (moto in child processes) or an endpoint URL.",
+        or_url("server"),
         "AWS",
     ),
     Option(

@@ -48,6 +48,7 @@ def test_the_command_line_wins_over_the_environment_and_that_over_ini(project, m
             "some",
             "*env PYTEST_ECS_LOGS: 'some' is not valid, use one of failure, all, none",
         ),
+        (["--ecs-aws=in-process"], None, None, "*--ecs-aws: 'in-process' is not valid, use one of server*"),
         (["--ecs-engine=dokcer"], None, None, "*use one of auto, docker, podman, or a URL"),
         (["--ecs-start-timeout=soon"], None, None, "*use a number of seconds above 0"),
         (["--ecs-log-lines=-1"], None, None, "*use a whole number, 0 or more"),
