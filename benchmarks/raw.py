@@ -19,27 +19,27 @@ class UnixConnection(http.client.HTTPConnection):
 
     def __init__(self, path: str) -> None:
         super().__init__("localhost", timeout=120)
-        self._path = path
+        self.path = path
 
     def connect(self) -> None:
         """Connect to the socket."""
         self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self.sock.settimeout(self.timeout)
-        self.sock.connect(self._path)
+        self.sock.connect(self.path)
 
 
 class RawEngine:
     """One keep-alive connection for each thread."""
 
     def __init__(self, url: str) -> None:
-        self._path = url.removeprefix("unix://")
+        self.path = url.removeprefix("unix://")
         self._local = threading.local()
 
     def call(self, method: str, path: str, body: object = None) -> Any:
         """Make one call; raises ``RuntimeError`` with the engine's words."""
         connection = getattr(self._local, "connection", None)
         if connection is None:
-            connection = self._local.connection = UnixConnection(self._path)
+            connection = self._local.connection = UnixConnection(self.path)
         payload = None if body is None else json.dumps(body)
         connection.request(
             method, f"/v1.41{path}", payload, {"Content-Type": "application/json"} if payload else {}

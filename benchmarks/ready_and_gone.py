@@ -8,7 +8,6 @@ command line, one container after the other, and testcontainers.
 
 from __future__ import annotations
 
-import argparse
 import os
 import shutil
 import subprocess
@@ -18,6 +17,7 @@ from collections.abc import Callable
 from functools import partial
 from statistics import median
 
+from bench import BUSYBOX, parse_arguments
 from raw import Floor, milliseconds, quiet
 
 from pytest_ecs_tasks.aws.handle import AwsFactory
@@ -28,14 +28,15 @@ from pytest_ecs_tasks.core.parse import parse_task_definition
 from pytest_ecs_tasks.core.request import RunTaskRequest
 from pytest_ecs_tasks.runtimes.sandbox.pool import ensure_sandbox_image
 
-IMAGE = "pytest-ecs-tasks/busybox:1"
 TOLERANCE = 1.15
 ALLOWANCE_S = 0.020
 
 
 def definition(count: int) -> dict[str, object]:
     """Return a task of ``count`` sleeping containers."""
-    members = [{"name": f"c{number}", "image": IMAGE, "command": ["sleep", "600"]} for number in range(count)]
+    members = [
+        {"name": f"c{number}", "image": BUSYBOX, "command": ["sleep", "600"]} for number in range(count)
+    ]
     return {"family": "benchmark", "networkMode": "awsvpc", "memory": "512", "containerDefinitions": members}
 
 
@@ -60,7 +61,7 @@ def command_line(program: str, count: int) -> tuple[float, float]:
     begun = time.perf_counter()
     for name in names:
         subprocess.run(
-            [program, "run", "-d", "--name", name, IMAGE, "sleep", "600"], check=True, capture_output=True
+            [program, "run", "-d", "--name", name, BUSYBOX, "sleep", "600"], check=True, capture_output=True
         )
     up = time.perf_counter() - begun
     begun = time.perf_counter()
@@ -73,7 +74,7 @@ def testcontainers_equivalent(count: int) -> tuple[float, float]:
     """Return the same for testcontainers."""
     from testcontainers.core.container import DockerContainer
 
-    containers = [DockerContainer(IMAGE).with_command("sleep 600") for _ in range(count)]
+    containers = [DockerContainer(BUSYBOX).with_command("sleep 600") for _ in range(count)]
     quiet()
     begun = time.perf_counter()
     for container in containers:
@@ -110,21 +111,13 @@ def verdict(mine: list[float], floor: list[float]) -> tuple[str, bool]:
 
 def main() -> int:
     """Print the figures; the exit status is 1 when a bar is missed."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument(
-        "--engine", default=os.environ.get("PYTEST_ECS_ENGINE", "unix:///var/run/docker.sock")
-    )
-    parser.add_argument("--rounds", type=int, default=15)
-    parser.add_argument("--compare-rounds", type=int, default=3)
-    arguments = parser.parse_args()
+    arguments = parse_arguments(__doc__ or "", rounds=15, compare_rounds=3)
     cluster = LocalCluster(LocalSettings(engine=arguments.engine, pull="never"), environ=os.environ)
     aws = AwsFactory().new()
     services = BotoServices(aws)
     runtime = cluster.room().runtime
-    image = runtime.find_image(IMAGE)
-    assert image is not None, f"{IMAGE} is not on {arguments.engine}"
+    image = runtime.find_image(BUSYBOX)
+    assert image is not None, f"{BUSYBOX} is not on {arguments.engine}"
     limits = {"Memory": 512 << 20, "CpuShares": 2}
     floor = Floor(arguments.engine, image.image_id, ensure_sandbox_image(runtime), limits)
     print(cluster.describe_engine())

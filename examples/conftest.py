@@ -13,6 +13,7 @@ def ecs_images():
         f"{REGISTRY}/visits-api": "pytest-ecs-tasks/example-02:1",
         f"{REGISTRY}/nightly-report": "pytest-ecs-tasks/example-03:1",
         f"{REGISTRY}/importer": "pytest-ecs-tasks/example-04:1",
+        f"{REGISTRY}/worker": "pytest-ecs-tasks/example-05:1",
     }
 
 

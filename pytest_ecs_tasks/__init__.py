@@ -17,6 +17,7 @@ from pytest_ecs_tasks.errors import (
     ImageError,
     Problem,
     TaskDefinitionError,
+    TaskDefinitionWarning,
     TaskFailedToStart,
     TaskStopped,
     UnsupportedFeature,
@@ -25,14 +26,20 @@ from pytest_ecs_tasks.errors import (
 )
 
 if TYPE_CHECKING:
+    from pytest_ecs_tasks.core.ecr import EcrImage
     from pytest_ecs_tasks.plugin.factory import EcsTaskFactory
     from pytest_ecs_tasks.plugin.handle import EcsAws
+    from pytest_ecs_tasks.plugin.registry import EcsRegistry
+    from pytest_ecs_tasks.plugin.service import EcsService
     from pytest_ecs_tasks.plugin.task_fixture import task_fixture
     from pytest_ecs_tasks.task import EcsContainer, EcsTask, ExecResult, LogLine
 
 __all__ = [
+    "EcrImage",
     "EcsAws",
     "EcsContainer",
+    "EcsRegistry",
+    "EcsService",
     "EcsTask",
     "EcsTaskError",
     "EcsTaskFactory",
@@ -44,6 +51,7 @@ __all__ = [
     "LogLine",
     "Problem",
     "TaskDefinitionError",
+    "TaskDefinitionWarning",
     "TaskFailedToStart",
     "TaskStopped",
     "UnsupportedFeature",
@@ -54,8 +62,11 @@ __all__ = [
 
 # Where a name lives that is loaded when it is first used, and what it is called there.
 _LAZY = {
+    "EcrImage": ("pytest_ecs_tasks.core.ecr", "EcrImage"),
     "EcsAws": ("pytest_ecs_tasks.plugin.handle", "EcsAws"),
     "EcsContainer": ("pytest_ecs_tasks.task", "EcsContainer"),
+    "EcsRegistry": ("pytest_ecs_tasks.plugin.registry", "EcsRegistry"),
+    "EcsService": ("pytest_ecs_tasks.plugin.service", "EcsService"),
     "EcsTask": ("pytest_ecs_tasks.task", "EcsTask"),
     "EcsTaskFactory": ("pytest_ecs_tasks.plugin.factory", "EcsTaskFactory"),
     "ExecResult": ("pytest_ecs_tasks.task", "ExecResult"),
@@ -71,6 +82,7 @@ for _public in (
     EngineUnavailable,
     ImageError,
     TaskDefinitionError,
+    TaskDefinitionWarning,
     TaskFailedToStart,
     TaskStopped,
     UnsupportedFeature,

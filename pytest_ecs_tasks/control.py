@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from pytest_ecs_tasks.core.model import Task
+from pytest_ecs_tasks.core.model import StopCode, Task
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,11 +22,34 @@ class LogLine:
 
 @dataclass(frozen=True, slots=True)
 class ExecResult:
-    """How a command ended. ``exit_code`` is ``None`` when it was still running at the timeout."""
+    """How a command ended. ``exit_code`` is ``None`` when it was killed at the timeout."""
 
     exit_code: int | None
     stdout: str
     stderr: str
+
+
+class Terminal(Protocol):
+    """A command in a running container, with a terminal of its own. Every method may be called from any thread.
+
+    All raise :class:`~pytest_ecs_tasks.errors.EcsTaskError` with the engine's words.
+    """
+
+    def chunks(self) -> Iterator[bytes]:
+        """Yield what it writes as it comes, until it ends or is closed; raises when it could not be started."""
+        ...
+
+    def write(self, data: bytes) -> None:
+        """Let it read these bytes, as if they were typed."""
+        ...
+
+    def resize(self, *, columns: int, rows: int) -> None:
+        """Set the terminal's size."""
+        ...
+
+    def close(self) -> None:
+        """Kill it, with what it has started, if it still runs. Safe to call twice."""
+        ...
 
 
 class LogBook(Protocol):
@@ -55,8 +78,13 @@ class TaskControl(Protocol):
         """Return the task as it is now."""
         ...
 
-    def wait_until(self, condition: Callable[[], bool], timeout_s: float) -> bool:
-        """Block until ``condition()`` holds, asked anew whenever the task or its logs change; tell whether it came true."""
+    def wait_until(
+        self, condition: Callable[[], bool], timeout_s: float, *, reads_logs: bool = False
+    ) -> bool:
+        """Block until ``condition()`` holds, asked anew whenever the task changes; tell whether it came true.
+
+        With ``reads_logs`` it is asked whenever a log grows, too, which takes the processor from who reads a flood.
+        """
         ...
 
     def log_book(self, container: str) -> LogBook:
@@ -79,7 +107,7 @@ class TaskControl(Protocol):
         """Return what happened and why, line by line."""
         ...
 
-    def stop(self, reason: str) -> None:
+    def stop(self, reason: str, *, stop_code: StopCode = StopCode.USER_INITIATED) -> None:
         """Ask for StopTask and return at once."""
         ...
 
@@ -91,8 +119,17 @@ class TaskControl(Protocol):
         """Return the host and port at which this process reaches that container port."""
         ...
 
-    def execute(self, container: str, command: Sequence[str], timeout_s: float) -> ExecResult:
-        """Run a command in a running container; at the timeout it is killed and ``exit_code`` is ``None``."""
+    def execute(
+        self, container: str, command: Sequence[str], timeout_s: float, user: str | None = None
+    ) -> ExecResult:
+        """Run a command in a running container; at the timeout it is killed and ``exit_code`` is ``None``.
+
+        Without ``user`` it is the container's own.
+        """
+        ...
+
+    def open_terminal(self, container: str, command: Sequence[str], user: str) -> Terminal:
+        """Start a command in a running container, with a terminal."""
         ...
 
     def signal(self, container: str, signal: str) -> None:

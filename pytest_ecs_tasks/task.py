@@ -16,7 +16,7 @@ from pytest_ecs_tasks.core.spec import NetworkBinding
 from pytest_ecs_tasks.core.taskdef import TaskDefinition
 from pytest_ecs_tasks.core.views import describe_task
 from pytest_ecs_tasks.errors import EcsTaskError, WaitTimeout
-from pytest_ecs_tasks.waiting import Question, Waiter
+from pytest_ecs_tasks.waiting import Question, Waiter, is_number
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["EcsContainer", "EcsTask", "ExecResult", "LogBook", "LogLine", "TaskControl"]
 
 REMOVAL_TIMEOUT_S = 60.0
+EXEC_USER = "0"  # execcmd/manager_start_linux.go of the agent: the user of ECS Exec's own agent, and so of its commands
 STOP_MARGIN_S = 60.0  # what stopping may take beyond the containers' own stopTimeouts
 
 
@@ -262,19 +263,27 @@ class EcsTask:
     # --- what to do to it
 
     def exec(
-        self, container: str, command: str | Sequence[str], *, timeout: float = 30, check: bool = False
+        self,
+        container: str,
+        command: str | Sequence[str],
+        *,
+        timeout: float = 30,
+        check: bool = False,
+        user: str = EXEC_USER,
     ) -> ExecResult:
         """Run a command in a running container: a ``str`` under ``/bin/sh -c``, a list as it is.
 
-        Raises :class:`WaitTimeout` when it has not ended after ``timeout`` seconds; with ``check``, an exit code other than 0
-        raises :class:`EcsTaskError`.
+        As with ECS Exec it has the container's environment and is root, whoever the container's own user is. When it has not
+        ended after ``timeout`` seconds it is killed, with what it has started, and :class:`WaitTimeout` raised; with
+        ``check``, an exit code other than 0 raises :class:`EcsTaskError`.
         """
-        arguments = ["/bin/sh", "-c", command] if isinstance(command, str) else list(command)
         name = named_container(self.definition, container)
-        result = self._control.execute(name, arguments, timeout)
+        _check_command(command, timeout)
+        arguments = ["/bin/sh", "-c", command] if isinstance(command, str) else list(command)
+        result = self._control.execute(name, arguments, timeout, user)
         output = [*_indented((result.stderr or result.stdout).strip())]
         if result.exit_code is None:
-            text = f"exec in container '{name}' was still running after {timeout:g} s: {command!r}"
+            text = f"exec in container '{name}' was still running after {timeout:g} s, and was killed: {command!r}"
             raise WaitTimeout("\n".join([text, *output]))
         if check and result.exit_code != 0:
             text = f"exec in container '{name}' exited {result.exit_code}: {command!r}"
@@ -295,6 +304,8 @@ class EcsTask:
 
     def stop(self, reason: str = "Stopped by the test") -> Self:
         """Stop it as StopTask does (SIGTERM, ``stopTimeout``, SIGKILL, reverse dependency order); return when it is STOPPED."""
+        if not isinstance(reason, str):
+            raise EcsTaskError(f"stop(): reason={reason!r} is not valid: use a str")
         self._control.stop(reason)
         task = self._control.snapshot()
         limit = sum(container.plan.stop_timeout_s for container in task.containers) + STOP_MARGIN_S
@@ -322,6 +333,18 @@ class EcsTask:
             containers = " ".join(_container_in_short(container) for container in task.containers)
             return f"<EcsTask {explain.task_name(task)} {task.last_status.value} {containers}>"
         return "<EcsTask whose engine has crashed>"
+
+
+def _check_command(command: object, timeout: float) -> None:
+    """Refuse what no engine could run, before one words it in its own way."""
+    words = [command] if isinstance(command, str) else command
+    is_command = isinstance(words, Sequence) and words and all(isinstance(word, str) for word in words)
+    if not is_command or not isinstance(words, Sequence) or any("\0" in word for word in words):
+        raise EcsTaskError(
+            f"exec(): command={command!r} is not valid: use a str, or a list of str, without NUL"
+        )
+    if not (is_number(timeout) and timeout > 0):
+        raise EcsTaskError(f"exec(): timeout={timeout!r} is not valid: use seconds above 0")
 
 
 def _container_in_short(container: Container) -> str:

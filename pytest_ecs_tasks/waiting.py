@@ -6,11 +6,12 @@ import contextlib
 import inspect
 import re
 from collections.abc import Callable
+from typing import TypeGuard
 
 from pytest_ecs_tasks.control import LogBook, LogLine, TaskControl
 from pytest_ecs_tasks.core import explain, patience
 from pytest_ecs_tasks.core.model import StopCode, Task
-from pytest_ecs_tasks.errors import ImageError, TaskFailedToStart, TaskStopped, WaitTimeout
+from pytest_ecs_tasks.errors import EcsTaskError, ImageError, TaskFailedToStart, TaskStopped, WaitTimeout
 
 STOP_TIMEOUT_S = 300.0  # the default of wait_stopped
 LAST_WORDS_S = 2.0  # how long a failure waits for the exit codes and logs of a task that is already stopping
@@ -29,9 +30,9 @@ class Waiter:
         self._start_timeout = start_timeout
 
     def limit(self, timeout: float | None) -> float:
-        """Return how long to wait, in seconds."""
+        """Return how long to wait, in seconds. Raises :class:`EcsTaskError` for what is no number of seconds."""
         if timeout is not None:
-            return timeout
+            return check_seconds(timeout)
         if self._start_timeout is not None:
             return self._start_timeout
         return patience.start_timeout_s(self._task())
@@ -46,7 +47,7 @@ class Waiter:
 
     def until_stopped(self, timeout: float | None) -> None:
         """Wait until the task is STOPPED."""
-        limit = STOP_TIMEOUT_S if timeout is None else timeout
+        limit = STOP_TIMEOUT_S if timeout is None else check_seconds(timeout)
         if not self._control.wait_until(lambda: self._task().stopped, limit):
             raise WaitTimeout(explain.explain_timeout(self._task(), "STOPPED", limit))
 
@@ -60,7 +61,7 @@ class Waiter:
             )  # asked first: the last line may come in between
             return search.find() is not None or is_complete
 
-        came = self._wait(is_decided, timeout)
+        came = self._wait(is_decided, timeout, reads_logs=True)
         found = search.find()
         if found is not None:
             return found
@@ -121,12 +122,14 @@ class Waiter:
             self._control.wait_until(lambda: self._task().stopped, LAST_WORDS_S)
             self.raise_if_over(patience.unmet(self._task(), goal))
 
-    def _wait(self, condition: Callable[[], bool], timeout: float | None) -> bool:
+    def _wait(
+        self, condition: Callable[[], bool], timeout: float | None, *, reads_logs: bool = False
+    ) -> bool:
         """Wait for a condition. Under a derived timeout the time that images take to come does not count."""
         began = self._control.now()
         limit = self.limit(timeout)
         deadline = began + limit
-        while not self._control.wait_until(condition, deadline - self._control.now()):
+        while not self._control.wait_until(condition, deadline - self._control.now(), reads_logs=reads_logs):
             if timeout is not None or self._start_timeout is not None:
                 return False
             pulled = patience.pull_time_s(self._task(), since=began, now=self._control.now())
@@ -136,13 +139,25 @@ class Waiter:
         return True
 
     def _until_changed(self, seen: tuple[int, ...], period: float) -> None:
-        self._control.wait_until(lambda: self._mark() != seen, period)
+        self._control.wait_until(lambda: self._mark() != seen, period, reads_logs=True)
 
     def _mark(self) -> tuple[int, ...]:
         """Return a value that differs when the task or its logs have changed."""
         task = self._task()
         counts = (self._control.log_book(container.name).line_count() for container in task.containers)
         return (task.version, *counts)
+
+
+def check_seconds(timeout: object) -> float:
+    """Return a timeout. Raises :class:`EcsTaskError` for anything but a number of seconds, 0 or more."""
+    if is_number(timeout) and timeout >= 0:
+        return timeout
+    raise EcsTaskError(f"timeout={timeout!r} is not valid: use seconds, 0 or more")
+
+
+def is_number(value: object) -> TypeGuard[float]:
+    """Tell whether a value is a number; True and False are none."""
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 class LineSearch:

@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import os
+import signal
 
 import pytest
 
+USUAL_SOCKETS = {"docker": "unix:///var/run/docker.sock", "podman": "unix:///run/podman/podman.sock"}
+
 pytest_plugins = ["pytester"]
+
+# A run in the background of a shell ignores Ctrl-C, and so would every pytest that a test starts to interrupt it.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
 def engine_url() -> str:
-    """The engine under test: the URL in ``PYTEST_ECS_ENGINE``, Docker's usual socket without it."""
-    return os.environ.get("PYTEST_ECS_ENGINE", "unix:///var/run/docker.sock")
+    """The URL of the engine under test: ``PYTEST_ECS_ENGINE``, a URL or an engine's name; Docker without it."""
+    engine = os.environ.get("PYTEST_ECS_ENGINE", "docker")
+    return USUAL_SOCKETS.get(engine, engine)

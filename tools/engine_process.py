@@ -271,11 +271,13 @@ def _remove_containers_of_our_podman(ours: Started, say: Say) -> None:
     arguments = [_arguments_of(pid) for pid in conmons]
     # A container may have several: each exec has a conmon too, which stays for minutes.
     for container_id in sorted({words[words.index("-c") + 1] for words in arguments if "-c" in words}):
-        say(f"podman: removing container {container_id[:12]}, which was started through it")
         try:
             engine_api.call(ours.url, "DELETE", f"/v1.41/containers/{container_id}?force=1&v=1", timeout_s=30)
         except (OSError, engine_api.ApiError) as error:
-            say(f"podman: {error}")
+            if "no such container" not in str(error):
+                say(f"podman: {error}")
+        else:
+            say(f"podman: removed container {container_id[:12]}, which was started through it")
 
 
 # -- records and /proc ---------------------------------------------------------------------------------------------

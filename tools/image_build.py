@@ -190,6 +190,14 @@ def _add_certificates(tree: Tree) -> None:
 def _add_python(tree: Tree, recipe: Recipe) -> None:
     """Add the wheels, drop what no test needs, and compile, so that no container pays for it at each start."""
     version = tree.entries["usr/bin/python3"].target.removeprefix("python")
+    if recipe.wheels:
+        _add_wheels(tree, recipe, version)
+    for path in [path for path in tree.entries if any(part in path + "/" for part in DROPPED_FROM_PYTHON)]:
+        del tree.entries[path]
+    _compile(tree, version)
+
+
+def _add_wheels(tree: Tree, recipe: Recipe, version: str) -> None:
     with tempfile.TemporaryDirectory() as scratch:
         site = Path(scratch) / "site"
         _run(
@@ -210,9 +218,6 @@ def _add_python(tree: Tree, recipe: Recipe) -> None:
             path = file.relative_to(site).as_posix()
             if file.is_file() and not _is_unwanted_wheel_file(path, recipe):
                 tree.add_file(f"{SITE_PACKAGES}/{path}", file.read_bytes())
-    for path in [path for path in tree.entries if any(part in path + "/" for part in DROPPED_FROM_PYTHON)]:
-        del tree.entries[path]
-    _compile(tree, version)
 
 
 def _is_unwanted_wheel_file(path: str, recipe: Recipe) -> bool:

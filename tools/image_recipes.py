@@ -104,6 +104,15 @@ server {
 }
 """
 
+_REGISTRY_SETTINGS = """\
+version: 0.1
+storage:
+  filesystem:
+    rootdirectory: /var/lib/registry
+http:
+  addr: :5000
+"""
+
 RECIPES = {
     recipe.name: recipe
     for recipe in (
@@ -137,6 +146,15 @@ RECIPES = {
                 "sts",
             ),
         ),
+        # What a log router of the tests' own needs; no package has Fluent Bit or fluentd.
+        Recipe(
+            "router",
+            packages=("python3", "python3-msgpack", "busybox-static"),
+            config={"Cmd": ["python3"]},
+            environment=("PYTHONUNBUFFERED=1",),
+            links={"usr/bin/python": "python3"},
+            directories=("fluent-bit/etc",),
+        ),
         Recipe(
             "nginx",
             packages=("nginx", "busybox-static"),
@@ -158,6 +176,19 @@ RECIPES = {
                 "WorkingDir": "/data",
             },
             directories=("data",),
+        ),
+        # As Docker Hub's registry:2 is set up.
+        Recipe(
+            "registry",
+            packages=("docker-registry", "busybox-static"),
+            config={
+                "Entrypoint": ["docker-registry"],
+                "Cmd": ["serve", "/etc/docker/registry/config.yml"],
+                "ExposedPorts": {"5000/tcp": {}},
+                "Volumes": {"/var/lib/registry": {}},
+            },
+            files={"etc/docker/registry/config.yml": _REGISTRY_SETTINGS},
+            directories=("var/lib/registry",),
         ),
     )
 }

@@ -15,6 +15,7 @@ import argparse
 import fcntl
 import os
 import sys
+import tarfile
 import tempfile
 import time
 from collections.abc import Iterator
@@ -28,7 +29,7 @@ if __package__ in (None, ""):
 import engine_api
 import image_build
 from image_apps import App, build_app, read_app
-from image_archive import Archive, read_archive
+from image_archive import Archive, extract_layers, read_archive
 from image_build import BuildError
 from image_recipes import RECIPES, Recipe
 
@@ -75,6 +76,23 @@ def find_or_build(recipe: Recipe) -> Archive:
             f"images: {recipe.tag}: built in {time.monotonic() - began:.1f} s, {size_mb:.1f} MB", flush=True
         )
     return read_archive(path)
+
+
+def registry_program() -> Path:
+    """Return a registry's program that runs on this machine, taken from the image's archive; raises BuildError."""
+    archive = find_or_build(RECIPES["registry"]).path
+    program = cache_dir().parent / "programs" / archive.stem / "docker-registry"
+    if not program.exists():
+        program.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=program.parent) as scratch:
+            (layer,) = extract_layers(archive, Path(scratch))
+            with tarfile.open(layer) as tar:
+                content = tar.extractfile("usr/bin/docker-registry")
+                assert content is not None
+                (Path(scratch) / program.name).write_bytes(content.read())
+            (Path(scratch) / program.name).chmod(0o755)
+            (Path(scratch) / program.name).rename(program)
+    return program
 
 
 def find_apps() -> dict[str, App]:

@@ -44,6 +44,10 @@ def run_pytest(arguments: list[str], engine: Engine | None) -> int:
     environment = dict(os.environ)
     if engine is not None:
         environment["PYTEST_ECS_ENGINE"] = engine.url
+        # Debian's docker-registry, for the tests of ecs_registry: not installed, and last, so that one that is goes before.
+        environment["PATH"] = (
+            f"{environment.get('PATH', os.defpath)}{os.pathsep}{images.registry_program().parent}"
+        )
     command = [sys.executable, "-P", "-m", "pytest", f"--timeout={LONGEST_TEST_S}", f"--junitxml={result}"]
     return subprocess.run([*command, *arguments], env=environment, cwd=ROOT, check=False).returncode
 

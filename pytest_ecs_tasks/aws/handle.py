@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import copy
+import http.client
 import os
 import threading
-import urllib.request
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping, Sequence
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, Protocol
 
+from pytest_ecs_tasks.aws.calls import send
 from pytest_ecs_tasks.aws.json_api import JsonApi
 from pytest_ecs_tasks.aws.log_sinks import LogWriter
 from pytest_ecs_tasks.aws.provisions import Provisions
 from pytest_ecs_tasks.errors import EcsTaskError
 
 if TYPE_CHECKING:
+    from pytest_ecs_tasks.aws.front import Front
     from pytest_ecs_tasks.aws.moto_server import MotoChild, MotoParent
     from pytest_ecs_tasks.aws.sessions import AwsSession, ServiceModels
+    from pytest_ecs_tasks.aws.shared_moto import SharedMoto, SharedMotoUse
+    from pytest_ecs_tasks.core.api.project import Project
+    from pytest_ecs_tasks.task import EcsTask
 
 DEFAULT_REGION = "us-east-1"
 DEFAULT_ACCOUNT_ID = "123456789012"
@@ -25,23 +31,65 @@ TEST_ACCESS_KEY_ID = "testing"
 TEST_SECRET_ACCESS_KEY = "testing"
 
 
+class EcsSide(Protocol):
+    """The ECS of one AWS, which moto does not play."""
+
+    @property
+    def url(self) -> str:
+        """Where it is served, on loopback; it listens from now on."""
+        ...
+
+    def configure(self, project: Project, watch: Callable[[EcsTask], None]) -> None:
+        """Have its tasks run as the project has them, and each told to ``watch`` when it is started."""
+        ...
+
+    def reset(self) -> None:
+        """End its tasks and forget everything."""
+        ...
+
+    def let_go(self) -> Sequence[EcsTask]:
+        """Return the tasks that it has started; they no longer end with it."""
+        ...
+
+    def close(self) -> None:
+        """End its tasks; returns when nothing of them is left. Safe to call twice."""
+        ...
+
+
+class RegistrySide(Protocol):
+    """The registry of one AWS, which moto does not have."""
+
+    def close(self) -> None:
+        """End it; returns when nothing of it is left. Safe to call twice."""
+        ...
+
+
 class AwsFactory:
-    """Makes AWSs for one run: each a moto child of its own, or all the endpoint of ``--ecs-aws=URL``."""
+    """Makes AWSs for one run: each a moto child of its own, or all the endpoint of ``--ecs-aws=URL``.
+
+    ``in_process``: all of them are the backends of moto in this process, which a ``mock_aws`` of the user's has too.
+    """
 
     def __init__(
-        self, *, url: str | None = None, region: str = DEFAULT_REGION, account_id: str = DEFAULT_ACCOUNT_ID
+        self,
+        *,
+        url: str | None = None,
+        in_process: bool = False,
+        region: str = DEFAULT_REGION,
+        account_id: str = DEFAULT_ACCOUNT_ID,
     ) -> None:
         self._url = url
+        self.in_process = in_process
         self._region = region
         self._account_id = account_id
         self._lock = threading.Lock()
-        self._parent: MotoParent | None = None
+        self._moto: MotoParent | SharedMoto | None = None
         self._models: ServiceModels | None = None
 
     def start(self) -> None:
         """Start moto in the background and return at once."""
         if self._url is None:
-            self.moto_parent().start()
+            self.moto().start()
 
     def warm(self) -> None:
         """Load what the first use needs, boto3 among it; 0.15 s of work for a thread of the caller's.
@@ -50,30 +98,48 @@ class AwsFactory:
         """
         self.models().check_region(self._region)
 
-    def new(self, *, region: str | None = None, account_id: str | None = None) -> Aws:
-        """Make an AWS, of another region or account if given; it costs nothing until it is used."""
-        return Aws(self, region or self._region, account_id or self._account_id)
+    def new(
+        self,
+        *,
+        region: str | None = None,
+        account_id: str | None = None,
+        make_ecs: Callable[[Aws], EcsSide] | None = None,
+    ) -> Aws:
+        """Make an AWS, of another region or account if given; it costs nothing until it is used.
+
+        ``make_ecs`` makes what answers its requests for ECS; without one moto does.
+        """
+        return Aws(self, region or self._region, account_id or self._account_id, make_ecs)
 
     def close(self) -> None:
         """End moto and every AWS made here."""
         with self._lock:
-            parent, self._parent = self._parent, None
-        if parent is not None:
-            parent.close()
+            moto, self._moto = self._moto, None
+        if moto is not None:
+            moto.close()
 
     @property
     def url(self) -> str | None:
         """The endpoint given by the user, if one was."""
         return self._url
 
-    def moto_parent(self) -> MotoParent:
-        """Return the process that forks AWSs, not started by this call."""
+    def open(self, account_id: str, ecs_url: str | None) -> MotoChild | SharedMotoUse | Front:
+        """Return what listens for one AWS, and has requests for ECS answered by ``ecs_url``."""
+        from pytest_ecs_tasks.aws.front import Front
+
+        if self._url is not None and ecs_url is not None:
+            return Front(self._url, ecs_url)
+        return self.moto().spawn(account_id, ecs_url)
+
+    def moto(self) -> MotoParent | SharedMoto:
+        """Return what AWSs come from: the process that forks them, or moto in this one. Not started by this call."""
         from pytest_ecs_tasks.aws.moto_server import MotoParent
+        from pytest_ecs_tasks.aws.shared_moto import SharedMoto
 
         with self._lock:
-            if self._parent is None:
-                self._parent = MotoParent()
-            return self._parent
+            if self._moto is None:
+                self._moto = SharedMoto() if self.in_process else MotoParent()
+            return self._moto
 
     def models(self) -> ServiceModels:
         """Return the service descriptions that sessions share. Imports boto3, which takes 0.1 s."""
@@ -89,16 +155,22 @@ class Aws:
     """One AWS of its own, empty when it is first used; shared by every fixture and test of its scope.
 
     It is spawned by the first use of its endpoint. Clients talk to it and to nothing else: the environment,
-    the profile, a proxy or a ``mock_aws`` of the test process don't matter to them. Every method may be
-    called from any thread.
+    the profile, a proxy or a ``mock_aws`` of the test process don't matter to them (unless the factory's
+    ``in_process`` shares the backends of that ``mock_aws``). Every method may be called from any thread.
     """
 
-    def __init__(self, factory: AwsFactory, region: str, account_id: str) -> None:
+    def __init__(
+        self,
+        factory: AwsFactory,
+        region: str,
+        account_id: str,
+        make_ecs: Callable[[Aws], EcsSide] | None = None,
+    ) -> None:
         self._factory = factory
         self._region = region
         self._account_id = account_id
         self._lock = threading.RLock()
-        self._child: MotoChild | None = None
+        self._child: MotoChild | SharedMotoUse | Front | None = None
         self._session: AwsSession | None = None
         self._events: list[dict[str, Any]] = []
         # A lock of its own: an event must not wait for an AWS that another thread is starting.
@@ -108,17 +180,19 @@ class Aws:
         self.api = JsonApi(lambda: self.endpoint_url, lambda region: self.models.find_region_problem(region))
         self.log_writer = LogWriter(self.api)
         self.provisions = Provisions(self.api, region)
+        self.ecs = make_ecs(self) if make_ecs is not None else None
+        self.registry: RegistrySide | None = None
 
     @property
     def endpoint_url(self) -> str:
         """Where it listens, for this machine: ``http://127.0.0.1:PORT``."""
-        if self._factory.url is not None:
+        if self._factory.url is not None and self.ecs is None:
             return self._factory.url
         with self._lock:
             if self._is_closed:
                 raise EcsTaskError("this AWS is gone: the fixture or test that it belonged to has ended")
             if self._child is None:
-                self._child = self._factory.moto_parent().spawn(self.account_id)
+                self._child = self._factory.open(self.account_id, self.ecs.url if self.ecs else None)
             return self._child.endpoint_url
 
     @property
@@ -207,20 +281,33 @@ class Aws:
             self._events.append(copy.deepcopy(dict(event)))
 
     def reset(self) -> None:
-        """Empty it and forget its events and what markers created; tasks that run go on without it."""
-        request = urllib.request.Request(f"{self.endpoint_url}/moto-api/reset", method="POST")
-        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        """Empty it, ECS with its tasks too, and forget its events and what markers created; other tasks go on without it.
+
+        In-process, this empties the user's ``mock_aws`` too.
+        """
+        url = f"{self.endpoint_url}/moto-api/reset"
         try:
-            with opener.open(request, timeout=30) as response:
-                response.read()
-        except OSError as error:
-            raise EcsTaskError(
-                f"{self.endpoint_url} could not be reset: {error}. "
-                "Only moto can be; an AWS given with --ecs-aws=URL must be moto too"
-            ) from error
+            status = send("POST", url, {}, b"")[0].status
+        except (OSError, http.client.HTTPException) as error:
+            raise EcsTaskError(self._reset_problem(str(error))) from error
+        if status != HTTPStatus.OK:
+            raise EcsTaskError(self._reset_problem(f"HTTP {status}"))
+        if self.ecs is not None:
+            self.ecs.reset()
         with self._events_lock:
             self._events.clear()
         self.provisions = Provisions(self.api, self.region)
+
+    def _reset_problem(self, reason: str) -> str:
+        return (
+            f"{self.endpoint_url} could not be reset: {reason}. "
+            "Only moto can be; an AWS given with --ecs-aws=URL must be moto too"
+        )
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether a ``mock_aws`` of the user's has the same backends, and empties them when it begins and ends."""
+        return self._factory.in_process
 
     @property
     def models(self) -> ServiceModels:
@@ -228,7 +315,18 @@ class Aws:
         return self._factory.models()
 
     def close(self) -> None:
-        """Deliver the log lines that are left, then end it. Safe to call twice."""
+        """End the tasks of its ECS, deliver the log lines that are left, then end it. Safe to call twice."""
+        try:
+            if self.ecs is not None:
+                self.ecs.close()
+        finally:
+            try:
+                if self.registry is not None:
+                    self.registry.close()
+            finally:
+                self._end()
+
+    def _end(self) -> None:
         self.log_writer.close()
         with self._lock:
             self._is_closed = True

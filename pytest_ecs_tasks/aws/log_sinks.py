@@ -7,22 +7,28 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from pytest_ecs_tasks.aws.json_api import AwsCallError, JsonApi
-from pytest_ecs_tasks.engine.ports import LogStreamError
+from pytest_ecs_tasks.aws.calls import AwsCallError
+from pytest_ecs_tasks.aws.json_api import JsonApi
+from pytest_ecs_tasks.core.awslogs import BYTES_PER_EVENT, MAX_BYTES_PER_EVENT
+from pytest_ecs_tasks.engine.aws_ports import LogStreamError
+from pytest_ecs_tasks.engine.logbook import LineCutter
+from pytest_ecs_tasks.engine.system import SystemClock
 
 # CloudWatch's limits for one PutLogEvents call.
 MAX_EVENTS_PER_BATCH = 10_000
 MAX_BYTES_PER_BATCH = 1_048_576
-BYTES_PER_EVENT = 26
 MAX_SPAN_MS = 24 * 60 * 60 * 1000
-# Longer lines are cut where docker's awslogs driver cuts them, though CloudWatch takes 1 MB by now.
-# Source: moby/moby, daemon/logger/awslogs/cloudwatchlogs.go, maximumBytesPerEvent.
-MAX_BYTES_PER_EVENT = 262_144 - BYTES_PER_EVENT
-# How long lines gather before they are sent, when there are few of them.
+_PUT = "logs:Logs_20140328.PutLogEvents"
+# How long lines gather before they are sent.
 _GATHER_S = 0.1
+# While so many come in that time, sending waits, or it would take the processor from who reads them; but not for longer
+# than docker's awslogs driver lets them gather. Source: moby/moby, cloudwatchlogs.go, batchPublishFrequency.
+_FLOOD_LINES = 1_000
+_LONGEST_GATHER_S = 5.0
+_CLOCK = SystemClock()
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +38,45 @@ class LogEvent:
     timestamp_ms: int
     message: str
     size: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Chunk:
+    stream: str
+    data: bytes
+    received_at: float
+
+    @property
+    def line_count(self) -> int:
+        return self.data.count(b"\n")
+
+    def cut(self, cutter: LineCutter) -> Sequence[bytes]:
+        return cutter.cut(self.stream, self.data)
+
+
+@dataclass(frozen=True, slots=True)
+class _EndOfLife:
+    received_at: float
+    line_count = 1
+
+    def cut(self, cutter: LineCutter) -> Sequence[bytes]:
+        return cutter.take_rest()
+
+
+@dataclass(frozen=True, slots=True)
+class _Lines:
+    lines: Sequence[bytes]
+    received_at: float
+
+    @property
+    def line_count(self) -> int:
+        return len(self.lines)
+
+    def cut(self, cutter: LineCutter) -> Sequence[bytes]:
+        return self.lines
+
+
+_Piece = _Chunk | _EndOfLife | _Lines
 
 
 class LogWriter:
@@ -45,13 +90,15 @@ class LogWriter:
         self._api = api
         self._wake = threading.Condition()
         self._streams: list[LogStream] = []
-        self._is_hurried = False
+        self._lines_taken = 0
         self._is_closing = False
         self._thread: threading.Thread | None = None
 
-    def open(self, group: str, stream: str, region: str) -> LogStream:
-        """Take a stream, which exists, into care."""
-        opened = LogStream(self, group, stream, region)
+    def open(
+        self, group: str, stream: str, region: str, remake: Callable[[], object] | None = None
+    ) -> LogStream:
+        """Take a stream, which exists, into care. ``remake`` makes it anew, should it vanish."""
+        opened = LogStream(self, group, stream, region, remake)
         with self._wake:
             if self._is_closing:
                 raise LogStreamError("this AWS is gone: the fixture or test that it belonged to has ended")
@@ -70,17 +117,17 @@ class LogWriter:
         if thread is not None:
             thread.join()
 
-    def take(self, stream: LogStream, line: bytes, received_at: float) -> None:
-        """Queue one line; those of a stream that has failed are let go."""
+    def take(self, stream: LogStream, piece: _Piece) -> None:
+        """Queue output; that of a stream that has failed is let go."""
         with self._wake:
             if stream.is_closing or self._is_closing:
                 raise LogStreamError(f"log stream {stream.name!r} is closed")
             if stream.failure is not None:
                 return
-            is_first = not stream.lines
-            stream.lines.append((line, received_at))
-            if is_first or len(stream.lines) == MAX_EVENTS_PER_BATCH:
-                self._is_hurried = self._is_hurried or not is_first
+            is_first = not stream.pieces
+            stream.pieces.append(piece)
+            self._lines_taken += piece.line_count
+            if is_first:
                 self._wake.notify_all()
 
     def finish(self, stream: LogStream) -> None:
@@ -94,46 +141,41 @@ class LogWriter:
         while True:
             with self._wake:
                 self._wake.wait_for(self._has_work)
-                if not self._must_hurry():
-                    self._wake.wait_for(self._must_hurry, _GATHER_S)
-                self._is_hurried = False
-                taken = [(stream, stream.take_lines(), stream.is_closing) for stream in self._streams]
+                self._gather()
+                taken = [(stream, stream.take_pieces(), stream.is_closing) for stream in self._streams]
                 self._streams = [stream for stream in self._streams if not stream.is_closing]
                 is_last = self._is_closing
-            for stream, lines, is_closing in taken:
-                self._send(stream, lines)
+            for stream, pieces, is_closing in taken:
+                self._send(stream, pieces)
                 if is_closing or is_last:
                     stream.is_finished.set()
             if is_last:
                 return
 
     def _has_work(self) -> bool:
-        return self._is_closing or any(stream.lines or stream.is_closing for stream in self._streams)
+        return self._is_closing or any(stream.pieces or stream.is_closing for stream in self._streams)
+
+    def _gather(self) -> None:
+        deadline = _CLOCK.now() + _LONGEST_GATHER_S
+        while _CLOCK.now() < deadline:
+            before = self._lines_taken
+            if self._wake.wait_for(self._must_hurry, _GATHER_S) or self._lines_taken - before < _FLOOD_LINES:
+                return
 
     def _must_hurry(self) -> bool:
-        return self._is_closing or self._is_hurried or any(stream.is_closing for stream in self._streams)
+        return self._is_closing or any(stream.is_closing for stream in self._streams)
 
-    def _send(self, stream: LogStream, lines: deque[tuple[bytes, float]]) -> None:
-        """Send lines, batch by batch.
+    def _send(self, stream: LogStream, pieces: deque[_Piece]) -> None:
+        """Send output, batch by batch.
 
         A failure of any kind ends the stream's delivery, and ``close`` tells it.
         """
         try:
-            for batch in make_batches(lines, stream.last_timestamp_ms):
+            for batch in make_batches(stream.cut_lines(pieces), stream.last_timestamp_ms):
                 if stream.failure is not None:
                     return
                 stream.last_timestamp_ms = batch[-1].timestamp_ms
-                answer = self._api.call(
-                    "logs:Logs_20140328.PutLogEvents",
-                    stream.region,
-                    {
-                        "logGroupName": stream.group,
-                        "logStreamName": stream.name,
-                        "logEvents": [
-                            {"timestamp": event.timestamp_ms, "message": event.message} for event in batch
-                        ],
-                    },
-                )
+                answer = self._put(stream, batch)
                 if answer.get("rejectedLogEventsInfo"):
                     stream.failure = (
                         "CloudWatch refused lines that are older than 14 days or newer than 2 hours from now"
@@ -143,29 +185,54 @@ class LogWriter:
         except Exception as error:  # noqa: BLE001 - a bug of ours must not leave close() waiting
             stream.failure = f"{type(error).__name__}: {error}"
 
+    def _put(self, stream: LogStream, batch: list[LogEvent]) -> Mapping[str, object]:
+        parameters = {
+            "logGroupName": stream.group,
+            "logStreamName": stream.name,
+            "logEvents": [{"timestamp": event.timestamp_ms, "message": event.message} for event in batch],
+        }
+        try:
+            return self._api.call(_PUT, stream.region, parameters)
+        except AwsCallError as error:
+            if error.code != "ResourceNotFoundException" or stream.remake is None:
+                raise
+        stream.remake()
+        return self._api.call(_PUT, stream.region, parameters)
+
 
 class LogStream:
-    """A :class:`~pytest_ecs_tasks.engine.ports.LogSink` into one stream."""
+    """A :class:`~pytest_ecs_tasks.engine.aws_ports.LogSink` into one stream."""
 
-    def __init__(self, writer: LogWriter, group: str, name: str, region: str) -> None:
+    def __init__(
+        self, writer: LogWriter, group: str, name: str, region: str, remake: Callable[[], object] | None
+    ) -> None:
         self._writer = writer
+        self.remake = remake
         self.group = group
         self.name = name
         self.region = region
-        self.lines: deque[tuple[bytes, float]] = deque()
+        self.pieces: deque[_Piece] = deque()
+        self._cutter = LineCutter()
         self.last_timestamp_ms = 0
         self.is_closing = False
         self.is_finished = threading.Event()
         self.failure: str | None = None
 
-    def write(self, line: bytes, received_at: float) -> None:
-        """Take one line without its newline and return at once.
+    def feed(self, stream: str, data: bytes, received_at: float) -> None:
+        """Take bytes and return at once: they are cut into lines when they are sent."""
+        self._writer.take(self, _Chunk(stream, data, received_at))
+
+    def finish(self, received_at: float) -> None:
+        """Take what lacks its newline as whole lines."""
+        self._writer.take(self, _EndOfLife(received_at))
+
+    def write(self, lines: Sequence[bytes], received_at: float) -> None:
+        """Take lines without their newlines and return at once.
 
         An empty one is left out, for CloudWatch refuses it. What is not UTF-8 is replaced. Lines keep their
         order: none gets an earlier time than the one before it.
         """
-        if line:
-            self._writer.take(self, line, received_at)
+        self._writer.take(self, _Lines(lines, received_at))
 
     def close(self) -> None:
         """Deliver what is left.
@@ -179,22 +246,27 @@ class LogStream:
                 f"is not complete: {self.failure}"
             )
 
-    def take_lines(self) -> deque[tuple[bytes, float]]:
-        """Return the waiting lines and forget them."""
-        lines, self.lines = self.lines, deque()
-        return lines
+    def take_pieces(self) -> deque[_Piece]:
+        """Return what waits and forget it."""
+        pieces, self.pieces = self.pieces, deque()
+        return pieces
+
+    def cut_lines(self, pieces: deque[_Piece]) -> Iterator[tuple[bytes, float]]:
+        """Take pieces out of ``pieces`` and yield their lines that are not empty, each with the time it came."""
+        while pieces:
+            piece = pieces.popleft()
+            yield from ((line, piece.received_at) for line in piece.cut(self._cutter) if line)
 
 
-def make_batches(lines: deque[tuple[bytes, float]], not_before_ms: int = 0) -> Iterator[list[LogEvent]]:
-    """Take lines out of ``lines`` and yield batches that CloudWatch takes.
+def make_batches(lines: Iterable[tuple[bytes, float]], not_before_ms: int = 0) -> Iterator[list[LogEvent]]:
+    """Yield batches that CloudWatch takes of lines and the times at which they came.
 
     That is: not too many events, not too many bytes, not too far apart in time. No event has an earlier time
     than the one before it, or than ``not_before_ms``.
     """
     batch: list[LogEvent] = []
     size = 0
-    while lines:
-        line, received_at = lines.popleft()
+    for line, received_at in lines:
         not_before_ms = max(not_before_ms, int(received_at * 1000))
         for event in _split_line(line, not_before_ms):
             is_full = (

@@ -1,13 +1,14 @@
 """The moto parent process: imports moto once and forks a pristine AWS for each request.
 
 Run as a script by a fresh interpreter (``moto_server.MotoParent``), never imported by the plugin; so it
-imports nothing of ours. One JSON line in, one JSON line out: ``{"spawn": ACCOUNT}`` is answered by
-``{"pid": …, "port": …}``, ``{"stop": PID}`` by ``{}``, and all of them bear a ``number``.
+imports nothing of ours. One JSON line in, one JSON line out: ``{"spawn": ACCOUNT, "ecs": URL}`` is answered
+by ``{"pid": …, "port": …}``, ``{"stop": PID}`` by ``{}``, and all of them bear a ``number``.
 """
 
 from __future__ import annotations
 
 import gc
+import http.client
 import json
 import os
 import select
@@ -17,6 +18,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterable
 from typing import Any, NoReturn
+from urllib.parse import urlsplit
 
 # One request to each service that tests commonly use; they read only, so that every child starts empty.
 _JSON_TARGETS = {
@@ -27,7 +29,6 @@ _JSON_TARGETS = {
     "logs": "Logs_20140328.DescribeLogGroups",
     "events": "AWSEvents.ListRules",
     "dynamodb": "DynamoDB_20120810.ListTables",
-    "ecs": "AmazonEC2ContainerServiceV20141113.ListClusters",
     "ecr": "AmazonEC2ContainerRegistry_V20150921.DescribeRepositories",
     "kms": "TrentService.ListAliases",
     "servicediscovery": "Route53AutoNaming_v20170314.ListNamespaces",
@@ -40,7 +41,12 @@ _QUERY_ACTIONS = {
 }
 _PLAIN_PATHS = {"s3": "/", "lambda": "/2015-03-31/functions/"}
 
-_Application = Callable[[dict[str, Any], Any], Iterable[bytes]]
+ECS_TARGET = "AmazonEC2ContainerServiceV20141113."
+# RunTask may have to wait until the engine is ready.
+_ECS_TIMEOUT_S = 300
+
+Application = Callable[[dict[str, Any], Any], Iterable[bytes]]
+Dial = Callable[[tuple[str, int]], socket.socket]
 
 
 def main() -> None:
@@ -64,7 +70,7 @@ def main() -> None:
 class _Parent:
     """Forks, stops and reaps the children. Single-threaded, so that forking is safe."""
 
-    def __init__(self, application: _Application, replies: Any, pytest_pid: int) -> None:
+    def __init__(self, application: Application, replies: Any, pytest_pid: int) -> None:
         self._application = application
         self._replies = replies
         self._pytest_pid = pytest_pid
@@ -78,7 +84,7 @@ class _Parent:
                 request = json.loads(line)
                 answer = {"number": request["number"]}
                 if "spawn" in request:
-                    answer.update(self._spawn(request["spawn"]))
+                    answer.update(self._spawn(request["spawn"], request.get("ecs")))
                 else:
                     self._stop(request["stop"])
                 self._replies.write(json.dumps(answer) + "\n")
@@ -87,7 +93,7 @@ class _Parent:
             for pid in tuple(self._children):
                 self._stop(pid)
 
-    def _spawn(self, account_id: str) -> dict[str, int]:
+    def _spawn(self, account_id: str, ecs_url: str | None) -> dict[str, int]:
         listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
         listener.bind(("127.0.0.1", 0))
         # Listening before the fork: whoever has the port can connect at once and waits in the queue.
@@ -95,19 +101,20 @@ class _Parent:
         port = listener.getsockname()[1]
         pid = os.fork()
         if pid == 0:
-            self._become_child(account_id, listener)
+            self._become_child(account_id, ecs_url, listener)
         listener.close()
         self._children.add(pid)
         return {"pid": pid, "port": port}
 
-    def _become_child(self, account_id: str, listener: socket.socket) -> NoReturn:
+    def _become_child(self, account_id: str, ecs_url: str | None, listener: socket.socket) -> NoReturn:
         try:
             os.environ["MOTO_ACCOUNT_ID"] = account_id
             os.close(self._alive_write)
             os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
             self._replies.close()
             threading.Thread(target=_end_with_parent, args=(self._alive_read,), daemon=True).start()
-            _serve_aws(self._application, listener)
+            application = self._application
+            _serve_aws(with_ecs_elsewhere(application, ecs_url) if ecs_url else application, listener)
         finally:
             os._exit(1)
 
@@ -118,7 +125,7 @@ class _Parent:
             os.waitpid(pid, 0)
 
 
-def _serve_aws(application: _Application, listener: socket.socket) -> None:
+def _serve_aws(application: Application, listener: socket.socket) -> None:
     from moto.moto_api._internal import mock_random
     from moto.moto_server.werkzeug_app import MotoRequestHandler
     from werkzeug.serving import make_server
@@ -136,7 +143,49 @@ def _serve_aws(application: _Application, listener: socket.socket) -> None:
     server.serve_forever(poll_interval=3600)  # only how often it would look whether to shut down
 
 
-def _make_application() -> _Application:
+def with_ecs_elsewhere(
+    application: Application, ecs_url: str, dial: Dial = socket.create_connection
+) -> Application:
+    """Return the application with ECS's requests forwarded to ``ecs_url``; all others are answered as before."""
+
+    def answer(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        if not environ.get("HTTP_X_AMZ_TARGET", "").startswith(ECS_TARGET):
+            return application(environ, start_response)
+        length = environ.get("CONTENT_LENGTH") or None
+        body = environ["wsgi.input"].read(int(length) if length else -1)
+        headers = {
+            "X-Amz-Target": environ["HTTP_X_AMZ_TARGET"],
+            "Authorization": environ.get("HTTP_AUTHORIZATION", ""),
+            "Content-Type": environ.get("CONTENT_TYPE", ""),
+        }
+        status, answer_headers, content = forward_to_ecs(ecs_url, headers, body, dial)
+        start_response(status, answer_headers)
+        return [content]
+
+    return answer
+
+
+def forward_to_ecs(
+    ecs_url: str, headers: dict[str, str], body: bytes, dial: Dial
+) -> tuple[str, list[tuple[str, str]], bytes]:
+    """Send a request to ECS's own server; return status line, headers and body of its answer."""
+    parts = urlsplit(ecs_url)
+    connection = http.client.HTTPConnection(parts.hostname or "", parts.port)
+    try:
+        connection.sock = dial((connection.host, connection.port))
+        connection.sock.settimeout(_ECS_TIMEOUT_S)
+        connection.request("POST", parts.path, body, headers)
+        response = connection.getresponse()
+        content = response.read()
+    finally:
+        connection.close()
+    kept = [
+        (name, value) for name, value in response.getheaders() if name.lower() not in ("connection", "date")
+    ]
+    return f"{response.status} {response.reason}", kept, content
+
+
+def _make_application() -> Application:
     from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 
     application = DomainDispatcherApplication(create_backend_app)
@@ -153,7 +202,7 @@ def _make_application() -> _Application:
 
 
 def _request(
-    application: _Application, service: str, method: str, path: str, headers: dict[str, str], body: str
+    application: Application, service: str, method: str, path: str, headers: dict[str, str], body: str
 ) -> None:
     from werkzeug.test import EnvironBuilder, run_wsgi_app
 

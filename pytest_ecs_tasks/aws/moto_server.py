@@ -58,14 +58,16 @@ class MotoParent:
         with self._lock:
             self._start()
 
-    def spawn(self, account_id: str = "123456789012") -> MotoChild:
+    def spawn(self, account_id: str = "123456789012", ecs_url: str | None = None) -> MotoChild:
         """Return a new, empty AWS of that account; starts the process if need be and waits until it is ready.
+
+        It has requests for ECS answered by ``ecs_url``, if that is given.
 
         Raises :class:`EcsTaskError` with the process's own last words when it failed.
         """
         with self._lock:
             self._start()
-            answer = self._ask({"spawn": account_id})
+            answer = self._ask({"spawn": account_id, "ecs": ecs_url})
             self._is_ready = True
         return MotoChild(self, answer["pid"], answer["port"])
 

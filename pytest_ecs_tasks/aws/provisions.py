@@ -10,7 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from pytest_ecs_tasks.aws.json_api import AwsCallError, JsonApi
+from pytest_ecs_tasks.aws.calls import AwsCallError
+from pytest_ecs_tasks.aws.json_api import JsonApi
 from pytest_ecs_tasks.aws.references import parse_arn, without_random_suffix
 from pytest_ecs_tasks.errors import EcsTaskError
 

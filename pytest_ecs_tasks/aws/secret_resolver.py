@@ -8,8 +8,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TypeVar
 
+from pytest_ecs_tasks.aws.calls import AwsCallError
 from pytest_ecs_tasks.aws.go_json import FieldProblem, render_field
-from pytest_ecs_tasks.aws.json_api import AwsCallError, JsonApi
+from pytest_ecs_tasks.aws.json_api import JsonApi
 from pytest_ecs_tasks.aws.references import (
     BadReference,
     ParameterReference,
@@ -18,7 +19,7 @@ from pytest_ecs_tasks.aws.references import (
     parse_value_from,
 )
 from pytest_ecs_tasks.core.spec import Sensitive
-from pytest_ecs_tasks.engine.ports import SecretRequest, SecretsError
+from pytest_ecs_tasks.engine.aws_ports import SecretRequest, SecretsError
 
 _PARAMETERS_PER_CALL = 10
 _MOST_CALLS_AT_ONCE = 8
@@ -72,6 +73,18 @@ class SecretResolver:
             for request, _, value in found
             if isinstance(value, Sensitive)
         }
+
+    def read_secret(self, reference: SecretReference) -> Sensitive:
+        """Return the whole text of a secret; ``""`` for a binary one. Raises :class:`AwsCallError`."""
+        self._ensure_regions([reference.region])
+        listing = self._list_secrets(reference.region)
+        if isinstance(listing, AwsCallError):
+            raise listing
+        arn = self._find_secret(reference, listing)
+        if arn is None:
+            raise _NOT_FOUND
+        call = "secretsmanager:secretsmanager.GetSecretValue"
+        return Sensitive(self._api.call(call, reference.region, {"SecretId": arn}).get("SecretString") or "")
 
     def _ensure_regions(self, regions: Iterable[str]) -> None:
         """See to it that what markers created is there.

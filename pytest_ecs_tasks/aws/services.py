@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 
-from pytest_ecs_tasks.aws.handle import TEST_ACCESS_KEY_ID, TEST_SECRET_ACCESS_KEY, Aws
-from pytest_ecs_tasks.aws.json_api import AwsCallError
+from pytest_ecs_tasks.aws.calls import AwsCallError
+from pytest_ecs_tasks.aws.environment_files import EnvironmentFileFetcher
+from pytest_ecs_tasks.aws.handle import Aws
+from pytest_ecs_tasks.aws.registry_logins import fetch_login
+from pytest_ecs_tasks.aws.role_sessions import assume_role
 from pytest_ecs_tasks.aws.secret_resolver import SecretResolver
-from pytest_ecs_tasks.core.spec import Sensitive
-from pytest_ecs_tasks.engine.ports import LogSink, LogStreamError, SecretRequest
+from pytest_ecs_tasks.core.s3 import find_object
+from pytest_ecs_tasks.core.spec import RegistryLogin, Sensitive
+from pytest_ecs_tasks.engine.aws_ports import (
+    LogSink,
+    LogStreamError,
+    RoleCredentials,
+    SecretRequest,
+    SecretsError,
+)
 
 _LOGS = "logs:Logs_20140328"
 
@@ -23,6 +34,7 @@ class BotoServices:
     def __init__(self, aws: Aws) -> None:
         self._aws = aws
         self._api = aws.api
+        self._environment_files = EnvironmentFileFetcher(lambda: aws.endpoint_url, aws.region)
         self._resolver = SecretResolver(aws.api, lambda region: aws.provisions.ensure(region))
 
     @property
@@ -40,6 +52,37 @@ class BotoServices:
         """
         return self._resolver.resolve(requests, region, fargate=fargate)
 
+    def resolve_logins(
+        self, parameters: Sequence[str], *, region: str, fargate: bool
+    ) -> Mapping[str, RegistryLogin]:
+        """Fetch the credentials of registries by ``credentialsParameter``, as the agent does. Raises :class:`SecretsError`."""
+        return {each: fetch_login(self._resolver, each, region, fargate=fargate) for each in parameters}
+
+    def fetch_environment_files(self, arns: Sequence[str], *, fargate: bool) -> Mapping[str, bytes]:
+        """Fetch S3 objects by their ARNs, each once.
+
+        Raises :class:`~pytest_ecs_tasks.engine.aws_ports.EnvironmentFileError` with the text of the agent or of Fargate, but for
+        Fargate's ``ResourceInitializationError: ``, which the caller puts before it.
+        """
+        return self._environment_files.fetch(arns, fargate=fargate)
+
+    def fetch_router_file(self, arn: str) -> bytes:
+        """Fetch the S3 object that a log router's configuration includes.
+
+        Raises :class:`SecretsError` in the EC2 agent's words; Fargate takes no such file.
+        """
+        place = find_object(arn)
+        if place is None:
+            raise SecretsError(f"unable to download firelens s3 config file: invalid s3 arn: {arn}")
+        try:
+            return self._environment_files.get_object(place)
+        except AwsCallError as error:
+            raise SecretsError(
+                "unable to download firelens s3 config file: "
+                f"unable to download s3 config {place.key} from bucket {place.bucket}: {error}",
+                hint=f"config-file-value {arn}: put the object into the test's S3 before the task starts",
+            ) from error
+
     def open_log_sink(
         self, *, group: str, stream: str, region: str, create_group: bool, strict: bool
     ) -> tuple[LogSink, str | None]:
@@ -53,8 +96,14 @@ class BotoServices:
                 self._aws.provisions.ensure(region)
             note = self._create_stream(group, stream, region, create_group=create_group, strict=strict)
         except AwsCallError as error:
-            raise LogStreamError(str(error)) from error
-        return self._aws.log_writer.open(group, stream, region), note
+            raise LogStreamError(str(error), hint=_missing_group_hint(group, region, error)) from error
+        return self._aws.log_writer.open(group, stream, region, self._remaker(group, stream, region)), note
+
+    def _remaker(self, group: str, stream: str, region: str) -> Callable[[], object] | None:
+        """Return what makes a stream anew that a ``mock_aws`` of the user's has swept away; ``None`` where none can."""
+        if not self._aws.is_shared:
+            return None
+        return partial(self._create_stream, group, stream, region, create_group=True, strict=False)
 
     def _create_stream(
         self, group: str, stream: str, region: str, *, create_group: bool, strict: bool
@@ -90,6 +139,15 @@ class BotoServices:
         """Take an ECS event in EventBridge's form; ``Aws.events`` returns it."""
         self._aws.record_event(event)
 
-    def role_credentials(self) -> dict[str, str]:
-        """Return test keys: they stand in for a task role's until there is an endpoint for credentials."""
-        return {"AWS_ACCESS_KEY_ID": TEST_ACCESS_KEY_ID, "AWS_SECRET_ACCESS_KEY": TEST_SECRET_ACCESS_KEY}
+    def assume_role(self, role_arn: str, *, session_name: str, region: str) -> RoleCredentials:
+        """Begin a session with a role; it need not exist. Raises :class:`CredentialsError`."""
+        return assume_role(lambda: self.endpoint_url, role_arn, session_name=session_name, region=region)
+
+
+def _missing_group_hint(group: str, region: str, error: AwsCallError) -> str:
+    if error.code != "ResourceNotFoundException":
+        return f"log group {group!r} in {region}"
+    return (
+        f"log group {group!r} does not exist in {region}, and ecs_strict makes none: "
+        f'@pytest.mark.ecs_log_group("{group}") makes it for a test'
+    )

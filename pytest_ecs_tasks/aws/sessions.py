@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import difflib
 import os
+import socket
 import threading
 from typing import TYPE_CHECKING, Any
 
 import boto3
 import botocore.session
+from botocore.awsrequest import AWSHTTPConnection, AWSHTTPConnectionPool
 from botocore.config import Config
 from botocore.configprovider import (
     BOTOCORE_DEFAUT_SESSION_VARIABLES,
@@ -16,8 +18,10 @@ from botocore.configprovider import (
     ConfigValueStore,
 )
 from botocore.handlers import BUILTIN_HANDLERS
+from urllib3.exceptions import NewConnectionError
 
 from pytest_ecs_tasks.aws.handle import TEST_ACCESS_KEY_ID, TEST_SECRET_ACCESS_KEY
+from pytest_ecs_tasks.engine.sockets import dial_tcp
 from pytest_ecs_tasks.errors import EcsTaskError
 
 if TYPE_CHECKING:
@@ -41,7 +45,9 @@ class AwsSession(boto3.Session):
         Raises :class:`EcsTaskError` for a region that AWS has not.
         """
         with self._models.lock:
-            return super().client(service_name, *args, **self._completed(args, kwargs))  # type: ignore[call-overload]
+            client = super().client(service_name, *args, **self._completed(args, kwargs))  # type: ignore[call-overload]
+        _unblock_sockets(client)
+        return client
 
     def resource(self, service_name: str, *args: Any, **kwargs: Any) -> Any:
         """Make a resource, as :meth:`boto3.Session.resource`."""
@@ -98,6 +104,8 @@ class ServiceModels:
             raise EcsTaskError(problem)
 
 
+_CONNECT_TIMEOUT_S = 60.0  # botocore's default
+
 _OUR_CONFIG = Config(
     # An empty mapping, not None: None would send requests for 127.0.0.1 to the proxy in the user's
     # HTTP_PROXY.
@@ -106,6 +114,28 @@ _OUR_CONFIG = Config(
     max_pool_connections=50,
     s3={"addressing_style": "path"},
 )
+
+
+class _Connection(AWSHTTPConnection):
+    """A connection that works although the user's test has forbidden itself the network."""
+
+    def _new_conn(self) -> socket.socket:
+        timeout_s = self.timeout if isinstance(self.timeout, int | float) else _CONNECT_TIMEOUT_S
+        try:
+            return dial_tcp(self.host, self.port or 80, timeout_s)
+        except OSError as error:
+            raise NewConnectionError(self, f"Failed to establish a new connection: {error}") from error
+
+
+class _ConnectionPool(AWSHTTPConnectionPool):
+    ConnectionCls = _Connection
+
+
+def _unblock_sockets(client: Any) -> None:
+    """Let a client open its connections by our own way, past pytest-socket and its kin."""
+    http_session = client._endpoint.http_session  # botocore offers no other way to its connections
+    pools = {**http_session._pool_classes_by_scheme, "http": _ConnectionPool}
+    http_session._pool_classes_by_scheme = http_session._manager.pool_classes_by_scheme = pools
 
 
 def _make_settings(session: botocore.session.Session) -> ConfigValueStore:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from pytest_ecs_tasks.core.request import RunTaskRequest
-from pytest_ecs_tasks.engine.ports import AwsServices
+from pytest_ecs_tasks.engine.aws_ports import AwsServices
 from pytest_ecs_tasks.task import EcsTask
 
 

@@ -7,9 +7,11 @@ from collections.abc import Callable, Mapping
 from urllib.parse import urlsplit
 
 from pytest_ecs_tasks.clusters.settings import LocalSettings
-from pytest_ecs_tasks.engine.ports import ContainerRuntime, EngineError, NetworkFacts
+from pytest_ecs_tasks.engine.ports import EngineError, NetworkFacts
+from pytest_ecs_tasks.engine.shared_volumes import SharedVolumes
 from pytest_ecs_tasks.engine.watcher import Watcher
 from pytest_ecs_tasks.runtimes.detect import Found, find_runtime
+from pytest_ecs_tasks.runtimes.docker import DockerRuntime
 from pytest_ecs_tasks.runtimes.guard import Guard
 from pytest_ecs_tasks.runtimes.images import ImageProvider, PullPolicy
 from pytest_ecs_tasks.runtimes.owner import (
@@ -19,7 +21,7 @@ from pytest_ecs_tasks.runtimes.owner import (
     owner_of_this_process,
     sweep_dead_owners,
 )
-from pytest_ecs_tasks.runtimes.sandbox.pool import SandboxPool
+from pytest_ecs_tasks.runtimes.sandbox.pool import SandboxPool, ensure_sandbox_image
 
 LOOPBACK = "127.0.0.1"
 EVERY_ADDRESS = "0.0.0.0"  # noqa: S104 - a remote engine's published ports must be reachable from here
@@ -29,11 +31,12 @@ class EngineRoom:
     """One run on one engine. :meth:`open` makes what every task needs, :meth:`warm_up` what makes tasks start fast."""
 
     _found: Found
-    runtime: ContainerRuntime
+    runtime: DockerRuntime
     network: NetworkFacts
     sandboxes: SandboxPool
     images: ImageProvider
     watcher: Watcher
+    volumes: SharedVolumes
 
     def __init__(
         self,
@@ -80,6 +83,12 @@ class EngineRoom:
             self._sweep_own()
             raise
         self.images = ImageProvider(self.runtime, PullPolicy(self._settings.pull), self._progress)
+        self.volumes = SharedVolumes(
+            self.runtime,
+            self.labels,
+            name_prefix=name,
+            carrier_image=lambda: ensure_sandbox_image(self.runtime),
+        )
         self.watcher = Watcher(self.runtime, self.run_label)
         self.watcher.start()
 

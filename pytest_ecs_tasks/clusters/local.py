@@ -8,21 +8,34 @@ import threading
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from pytest_ecs_tasks.clusters.control_plane import ControlPlane, Launched
 from pytest_ecs_tasks.clusters.engine_room import EngineRoom
+from pytest_ecs_tasks.clusters.log_drivers import settle_log_drivers
+from pytest_ecs_tasks.clusters.platforms import report_platform
+from pytest_ecs_tasks.clusters.registry import Registry, RegistryImages
 from pytest_ecs_tasks.clusters.settings import LocalSettings
 from pytest_ecs_tasks.core.events import Event
 from pytest_ecs_tasks.core.health import HealthMode
+from pytest_ecs_tasks.core.metadata import Surroundings
 from pytest_ecs_tasks.core.model import Task
-from pytest_ecs_tasks.core.plan import make_plan
+from pytest_ecs_tasks.core.plan import TaskPlan, make_plan
 from pytest_ecs_tasks.core.request import RunTaskRequest
+from pytest_ecs_tasks.core.service_model import DECLARED_PACE, FAST_PACE
 from pytest_ecs_tasks.core.views import state_change_event
+from pytest_ecs_tasks.endpoints.ecs_api import EcsApiServer
+from pytest_ecs_tasks.endpoints.task_endpoints import LocalEndpoints
+from pytest_ecs_tasks.endpoints.view import TaskView
+from pytest_ecs_tasks.engine.aws_ports import AwsServices, TaskEndpoints
+from pytest_ecs_tasks.engine.belongings import Tools
 from pytest_ecs_tasks.engine.local_task import LocalTask, wall_time
-from pytest_ecs_tasks.engine.performer import Performer, Tools
-from pytest_ecs_tasks.engine.ports import AwsServices, Clock
-from pytest_ecs_tasks.engine.supervisor import Supervisor
+from pytest_ecs_tasks.engine.performer import Performer
+from pytest_ecs_tasks.engine.ports import Clock
+from pytest_ecs_tasks.engine.protection import Protection
+from pytest_ecs_tasks.engine.supervisor import Supervisor, Watch
 from pytest_ecs_tasks.engine.system import RandomIds, SystemClock
 from pytest_ecs_tasks.task import EcsTask
 
@@ -57,6 +70,8 @@ class LocalCluster:
         self._pool = ThreadPoolExecutor(CALLS_IN_FLIGHT, thread_name_prefix="ecs-tasks/order")
         self._tasks: dict[str, LocalTask] = {}
         self._kept: list[str] = []
+        self._registries: list[Registry] = []
+        self._ecs_server = EcsApiServer()
         self._closed = False
 
     @property
@@ -64,11 +79,17 @@ class LocalCluster:
         """What every object of this run is labelled with."""
         return self._run_id
 
-    def warm_up(self) -> None:
-        """Begin to prepare engine, guard, network, sandboxes and moto in the background; returns at once."""
+    def warm_up(self, *, aws: bool = True) -> None:
+        """Begin to prepare engine, guard, network, sandboxes and, with ``aws``, moto and boto3; returns at once."""
         self._room_future()
-        self._factory().start()
-        threading.Thread(target=self._factory().warm, name="ecs-tasks/warm up boto3", daemon=True).start()
+        if aws:
+            self._factory().start()
+            threading.Thread(target=self._warm_boto3, name="ecs-tasks/warm up boto3", daemon=True).start()
+
+    def _warm_boto3(self) -> None:
+        # Whoever uses it first sees what is wrong. A test that puts sys.modules back meanwhile is nobody's fault.
+        with contextlib.suppress(Exception):
+            self._factory().warm()
 
     def require_engine(self) -> None:
         """Wait until the engine has answered. Raises :class:`~pytest_ecs_tasks.errors.EngineUnavailable`."""
@@ -90,26 +111,79 @@ class LocalCluster:
 
     def new_aws(self, *, region: str | None = None, account_id: str | None = None) -> Aws:
         """Make an AWS of its own; it costs nothing until it is used."""
-        return self._factory().new(region=region, account_id=account_id)
+        return self._factory().new(region=region, account_id=account_id, make_ecs=self._make_ecs)
 
     def run_task(self, request: RunTaskRequest, aws: Aws) -> EcsTask:
-        """Start a task and return at once."""
+        """Start a task and return at once; the ECS of that AWS knows it."""
         from pytest_ecs_tasks.aws.services import BotoServices
 
-        return self.start(request, BotoServices(aws))
+        launched = self._launch(request, BotoServices(aws), self._ids.task_id(), registry=aws.registry)
+        if isinstance(aws.ecs, ControlPlane):
+            aws.ecs.adopt(request, launched)
+        return EcsTask(launched.control)
 
     def start(self, request: RunTaskRequest, services: AwsServices) -> EcsTask:
         """Start a task with the given AWS and return at once."""
+        return EcsTask(self._launch(request, services, self._ids.task_id()).control)
+
+    def _make_ecs(self, aws: Aws) -> ControlPlane:
+        def run(request: RunTaskRequest, task_id: str, watch: Watch | None) -> Launched:
+            from pytest_ecs_tasks.aws.services import BotoServices
+
+            return self._launch(request, BotoServices(aws), task_id, watch, registry=aws.registry)
+
+        declared = HealthMode(self._settings.health) is HealthMode.DECLARED
+        return ControlPlane(
+            aws,
+            self._ecs_server,
+            run,
+            self._clock,
+            strict=self._settings.strict,
+            pace=DECLARED_PACE if declared else FAST_PACE,
+            publish=aws.record_event,
+        )
+
+    def add_registry(self, aws: Aws, *, image: str | None = None) -> Registry:
+        """Give an AWS a registry, if it has none, whose names its tasks pull; nothing is started until it is used.
+
+        ``image`` is the registry's own to run where no program for it is installed.
+        """
+        with self._lock:
+            if not isinstance(aws.registry, Registry):
+                aws.registry = Registry(aws, self.room, self._environ, image=image)
+                self._registries.append(aws.registry)
+            return aws.registry
+
+    def _launch(
+        self,
+        request: RunTaskRequest,
+        services: AwsServices,
+        task_id: str,
+        watch: Watch | None = None,
+        *,
+        registry: object = None,
+    ) -> Launched:
         self._supervisor.check()
         room = self.room()
         plan = make_plan(
             request,
-            task_id=self._ids.task_id(),
+            task_id=task_id,
             health_mode=HealthMode(self._settings.health),
             publish_ip=room.publish_ip,
         )
+        report_platform(plan, room.runtime, strict=self._settings.strict)
+        plan = settle_log_drivers(plan, room.runtime, strict=self._settings.strict)
+        protection = Protection(self._clock)
+        tools = self._tools(room)
+        if isinstance(registry, Registry):
+            registry.prepare(plan.images)
+            tools = replace(tools, images=RegistryImages(tools.images, registry))
         performer = Performer(
-            plan, self._tools(room), services, lambda event: self._post(plan.task_id, event)
+            plan,
+            tools,
+            services,
+            self._endpoints(plan, room, services, protection),
+            lambda event: self._post(plan.task_id, event),
         )
         changes: list[Mapping[str, object]] = []
 
@@ -118,13 +192,13 @@ class LocalCluster:
             changes.append(event)
             services.state_changed(event)
 
-        entry = self._supervisor.submit(plan, performer.perform, publish)
+        entry = self._supervisor.submit(plan, performer.perform, publish, watch=watch)
         performer.announce_logs_to(entry.changed)
         control = LocalTask(
             entry, performer, self._supervisor, self._tools(room), changes=changes, host=room.host
         )
         self._tasks[plan.task_id] = control
-        return EcsTask(control)
+        return Launched(control, protection)
 
     def keep(self, task: EcsTask) -> None:
         """Leave a task's containers on the engine when the run ends."""
@@ -151,6 +225,7 @@ class LocalCluster:
             if self._closed:
                 return
             self._closed = True
+        self._ecs_server.close()  # first, so that nothing is started any more
         if self._room is not None:
             self._close_room(self._room)
         self._supervisor.close()
@@ -166,6 +241,9 @@ class LocalCluster:
         for control in list(self._tasks.values()):
             with contextlib.suppress(Exception):  # the sweep below removes what this one could not
                 control.remove(REMOVAL_TIMEOUT_S)
+        for registry in self._registries:
+            with contextlib.suppress(Exception):  # one whose AWS nobody has ended
+                registry.close()
         room.close()
 
     def _tools(self, room: EngineRoom) -> Tools:
@@ -174,12 +252,35 @@ class LocalCluster:
             sandboxes=room.sandboxes,
             images=room.images,
             watcher=room.watcher,
+            volumes=room.volumes,
             clock=self._clock,
             pool=self._pool,
             labels=room.labels,
             strict=self._settings.strict,
             keep_engine_logs=self._settings.keep != "never",
         )
+
+    def _endpoints(
+        self, plan: TaskPlan, room: EngineRoom, services: AwsServices, protection: Protection
+    ) -> TaskEndpoints:
+        # Fixed for the task: its documents must not tell another time at each request.
+        offset = self._clock.wall() - self._clock.now()
+        around = Surroundings(
+            lambda moment: datetime.fromtimestamp(offset + moment, UTC),
+            room.network.subnet,
+            room.network.gateway,
+        )
+        view = TaskView(plan, lambda: self._supervisor.snapshot(plan.task_id), around)
+        endpoints = LocalEndpoints(
+            view,
+            services,
+            self._clock,
+            sample=room.runtime.container_statistics,
+            credentials_id=self._ids.uuid(),
+            protection=protection,
+        )
+        endpoints.begin()
+        return endpoints
 
     def _post(self, task_id: str, event: Event) -> None:
         self._supervisor.post(task_id, event)
@@ -197,9 +298,12 @@ class LocalCluster:
 
         with self._lock:
             if self._aws_factory is None:
-                url = None if self._settings.aws == "server" else self._settings.aws
+                aws = self._settings.aws
                 self._aws_factory = AwsFactory(
-                    url=url, region=self._settings.region, account_id=self._settings.account_id
+                    url=aws if "://" in aws else None,
+                    in_process=aws == "in-process",
+                    region=self._settings.region,
+                    account_id=self._settings.account_id,
                 )
             return self._aws_factory
 

@@ -7,6 +7,7 @@ from typing import assert_never
 
 from pytest_ecs_tasks.core import effects, events, health, restart, stop_reasons
 from pytest_ecs_tasks.core.model import Container, ContainerStatus, ImageState, SandboxState, StopCode, Task
+from pytest_ecs_tasks.core.sandboxes import NAMESPACES
 from pytest_ecs_tasks.core.spec import NetworkBinding
 from pytest_ecs_tasks.core.taskdef import NetworkMode
 
@@ -14,6 +15,7 @@ FIRST_INSPECTION_DELAY_S = 0.005
 INSPECTION_LIMIT = 9  # 5 ms doubled eight times; after that the engine's events tell
 DEPENDENCY_EXIT_CODE = 143  # task_manager.go: handleTerminalDependencyError
 SIGKILL_EXIT_CODE = 137
+KILL_AGAIN_S = 1.0  # after a SIGKILL that the engine failed to send: without it the task would never end
 
 
 def absorb(task: Task, event: events.Event, now: float) -> Task:
@@ -31,7 +33,7 @@ def absorb(task: Task, event: events.Event, now: float) -> Task:
         case events.SecretsResolved():
             return replace(task, secrets_ready=True)
         case events.VolumesReady():
-            return replace(task, volumes_ready=True)
+            return replace(task, volumes_ready=True, volume_sources=event.sources)
         case events.StopRequested():
             return stop(task, event.stop_code, event.reason[: stop_reasons.REASON_LIMIT], now)
         case events.RemovalRequested():
@@ -47,9 +49,14 @@ def absorb(task: Task, event: events.Event, now: float) -> Task:
 def _absorb_sandbox(task: Task, event: events.SandboxReady) -> Task:
     state = SandboxState(event.runtime_id, event.address, event.mac_address, event.aws_port)
     task = replace(task, sandboxes={**task.sandboxes, event.sandbox: state})
-    if task.plan.definition.network_mode is NetworkMode.BRIDGE:
+    if _is_own_network(task, event.sandbox):
         task = task.with_container(replace(task.container(event.sandbox), network_bindings=event.bindings))
     return task
+
+
+def _is_own_network(task: Task, sandbox: str) -> bool:
+    """Tell whether a sandbox holds the network of the one container that it is named after."""
+    return task.plan.definition.network_mode is NetworkMode.BRIDGE and sandbox != NAMESPACES
 
 
 ContainerFact = (
@@ -83,6 +90,7 @@ def _absorb_container_fact(task: Task, event: ContainerFact, now: float) -> Task
                 status=ContainerStatus.CREATED,
                 order=None,
                 runtime_id=event.runtime_id,
+                created_at=now,
                 network_bindings=container.network_bindings or host_bindings(task, container),
             )
             return task.with_container(created)
@@ -149,7 +157,7 @@ def _absorb_inspection(
     task: Task, container: Container, event: events.ContainerInspected, now: float
 ) -> Task:
     container = replace(container, inspecting=False)
-    if event.incarnation != container.incarnation or container.exited:
+    if event.incarnation != container.incarnation or container.exited or container.stopped:
         return task.with_container(container)
     if event.running:
         count = container.inspections + 1
@@ -277,6 +285,10 @@ def _absorb_failure(task: Task, event: events.EffectFailed, now: float) -> Task:
         case effects.AcquireSandbox() | effects.CreateVolumes() | effects.ResolveSecrets():
             if isinstance(effect, effects.AcquireSandbox):
                 task = replace(task, sandboxes_failed=(*task.sandboxes_failed, effect.sandbox))
+                if _is_own_network(task, effect.sandbox):
+                    # Its network is the container's own: Docker says so when it starts the container.
+                    reason = stop_reasons.cannot_start(error)
+                    return _failed_container(task, effect.sandbox, reason, now, event.hint)
             if isinstance(effect, effects.CreateVolumes):
                 task = replace(task, volumes_failed=True)
             fargate = task.plan.fargate
@@ -294,8 +306,11 @@ def _absorb_failure(task: Task, event: events.EffectFailed, now: float) -> Task:
         case effects.SendSignal():
             container = task.container(effect.container)
             note = f"{container.name}: {effect.signal} could not be sent: {error}"
-            task = replace(task, notes=(*task.notes, note))
-            return task.with_container(replace(container, inspect_at=None if container.exited else now))
+            notes = task.notes if note in task.notes else (*task.notes, note)
+            if not container.exited:
+                kill_at = now + KILL_AGAIN_S if effect.signal == "SIGKILL" else container.kill_at
+                container = replace(container, inspect_at=now, kill_at=kill_at)
+            return replace(task, notes=notes).with_container(container)
         case effects.CloseLog():
             return _absorb_container_fact(task, events.LogClosed(effect.container, error), now)
         case effects.RemoveTask():

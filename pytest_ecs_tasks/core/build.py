@@ -10,6 +10,11 @@ from pytest_ecs_tasks.core.taskdef import (
     Condition,
     ContainerDefinition,
     Dependency,
+    Device,
+    FileSystem,
+    FileSystemKind,
+    FirelensConfiguration,
+    FirelensType,
     HealthCheck,
     LinuxParameters,
     LogConfiguration,
@@ -22,9 +27,12 @@ from pytest_ecs_tasks.core.taskdef import (
     Tmpfs,
     Ulimit,
     Volume,
+    VolumesFrom,
 )
 
 Document = Mapping[str, Any]
+
+_PERMISSIONS = {"read": "r", "write": "w", "mknod": "m"}
 
 
 def build_task_definition(document: Document, *, source: str, revision: int) -> TaskDefinition:
@@ -40,6 +48,8 @@ def build_task_definition(document: Document, *, source: str, revision: int) -> 
         execution_role_arn=document.get("executionRoleArn"),
         cpu=parse_cpu(document["cpu"]) if "cpu" in document else None,
         memory_mib=parse_memory(document["memory"]) if "memory" in document else None,
+        pid_mode=document.get("pidMode"),
+        ipc_mode=document.get("ipcMode"),
         volumes=tuple(_volume(each) for each in document.get("volumes", [])),
         source=source,
         document=document,
@@ -50,12 +60,14 @@ def _container(document: Document, mode: NetworkMode) -> ContainerDefinition:
     return ContainerDefinition(
         name=document.get("name", ""),
         image=document.get("image", ""),
+        registry_credentials=document.get("repositoryCredentials", {}).get("credentialsParameter"),
         essential=document.get("essential", True),
         entry_point=_texts(document, "entryPoint") or None,
         command=_texts(document, "command") or None,
         environment={
             each["name"]: each.get("value", "") for each in _entries(document, "environment", "name")
         },
+        environment_files=tuple(each["value"] for each in _entries(document, "environmentFiles", "value")),
         secrets=tuple(
             Secret(each["name"], each["valueFrom"])
             for each in _entries(document, "secrets", "name", "valueFrom")
@@ -72,6 +84,10 @@ def _container(document: Document, mode: NetworkMode) -> ContainerDefinition:
         mount_points=tuple(
             MountPoint(each["sourceVolume"], each["containerPath"], each.get("readOnly", False))
             for each in _entries(document, "mountPoints", "sourceVolume", "containerPath")
+        ),
+        volumes_from=tuple(
+            VolumesFrom(each["sourceContainer"], each.get("readOnly", False))
+            for each in _entries(document, "volumesFrom", "sourceContainer")
         ),
         cpu=document.get("cpu", 0),
         memory_mib=document.get("memory") or None,
@@ -101,6 +117,9 @@ def _container(document: Document, mode: NetworkMode) -> ContainerDefinition:
             for each in _entries(document, "systemControls", "namespace", "value")
         },
         restart_policy=_restart_policy(document.get("restartPolicy", {})),
+        firelens=_firelens(document.get("firelensConfiguration", {})),
+        security_options=_texts(document, "dockerSecurityOptions"),
+        disable_networking=document.get("disableNetworking", False),
     )
 
 
@@ -143,7 +162,20 @@ def _health_check(document: Document) -> HealthCheck | None:
 def _log_configuration(document: Document) -> LogConfiguration | None:
     if "logDriver" not in document:
         return None
-    return LogConfiguration(document["logDriver"], document.get("options", {}))
+    return LogConfiguration(
+        document["logDriver"],
+        document.get("options", {}),
+        tuple(
+            Secret(each["name"], each["valueFrom"])
+            for each in _entries(document, "secretOptions", "name", "valueFrom")
+        ),
+    )
+
+
+def _firelens(document: Document) -> FirelensConfiguration | None:
+    if "type" not in document:
+        return None
+    return FirelensConfiguration(FirelensType(document["type"]), document.get("options", {}))
 
 
 def _linux_parameters(document: Document) -> LinuxParameters:
@@ -157,7 +189,16 @@ def _linux_parameters(document: Document) -> LinuxParameters:
             Tmpfs(each["containerPath"], each["size"], _texts(each, "mountOptions"))
             for each in _entries(document, "tmpfs", "containerPath", "size")
         ),
+        devices=tuple(_device(each) for each in _entries(document, "devices", "hostPath")),
+        max_swap_mib=document.get("maxSwap"),
+        swappiness=document.get("swappiness"),
     )
+
+
+def _device(document: Document) -> Device:
+    letters = "".join(_PERMISSIONS[each] for each in document.get("permissions", []))
+    host_path = document["hostPath"]
+    return Device(host_path, document.get("containerPath", host_path), letters or "rwm")
 
 
 def _restart_policy(document: Document) -> RestartPolicy | None:
@@ -178,4 +219,32 @@ def _volume(document: Document) -> Volume:
         driver=docker.get("driver"),
         driver_options=docker.get("driverOpts", {}),
         labels=docker.get("labels", {}),
+        shared=docker.get("scope") == "shared",
+        autoprovision=docker.get("autoprovision", False),
+        file_system=_file_system(document),
+        configured_at_launch=document.get("configuredAtLaunch", False),
     )
+
+
+def _file_system(document: Document) -> FileSystem | None:
+    if "efsVolumeConfiguration" in document:
+        efs = document["efsVolumeConfiguration"]
+        access_point = efs.get("authorizationConfig", {}).get("accessPointId")
+        return _directory_of(FileSystemKind.EFS, efs, "fileSystemId", access_point)
+    if "fsxWindowsFileServerVolumeConfiguration" in document:
+        fsx = document["fsxWindowsFileServerVolumeConfiguration"]
+        return _directory_of(FileSystemKind.FSX, fsx, "fileSystemId", None)
+    if "s3filesVolumeConfiguration" in document:
+        s3_files = document["s3filesVolumeConfiguration"]
+        return _directory_of(
+            FileSystemKind.S3_FILES, s3_files, "fileSystemArn", s3_files.get("accessPointArn")
+        )
+    return None
+
+
+def _directory_of(
+    kind: FileSystemKind, document: Document, id_field: str, access_point: str | None
+) -> FileSystem:
+    parts = document.get("rootDirectory", "").replace("\\", "/").split("/")  # FSx has Windows paths
+    root_directory = "/".join(part for part in parts if part not in ("", "."))
+    return FileSystem(kind, document.get(id_field, ""), access_point, root_directory)

@@ -24,14 +24,15 @@ class PullImage:
 
 @dataclass(frozen=True, slots=True)
 class ResolveSecrets:
-    """Fetch every secret of the task."""
+    """Fetch every secret and environment file of the task; ``what`` says in words which it has."""
 
     cause: str
+    what: str = "secrets"
 
 
 @dataclass(frozen=True, slots=True)
 class CreateVolumes:
-    """Make the task's own volumes."""
+    """Make the task's volumes, or find those that tasks share."""
 
     cause: str
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from pytest_ecs_tasks.core.effects import Effect
 from pytest_ecs_tasks.core.model import StopCode
@@ -39,12 +40,16 @@ class ImageReady:
 
 @dataclass(frozen=True, slots=True)
 class SecretsResolved:
-    """Every secret of the task was fetched; their values stay with the performer."""
+    """Every secret and environment file of the task was fetched; their values stay with the performer."""
+
+    what: str = "secrets"
 
 
 @dataclass(frozen=True, slots=True)
 class VolumesReady:
-    """The task's own volumes are there."""
+    """The task's volumes are there; ``sources`` are their names on the engine by their names in the definition."""
+
+    sources: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,10 +8,10 @@ from collections.abc import Callable, Iterator, Sequence
 
 from pytest_ecs_tasks.core import graph
 from pytest_ecs_tasks.core.health import HealthStatus
+from pytest_ecs_tasks.core.health_words import advise, describe_health
 from pytest_ecs_tasks.core.model import Container, ContainerStatus, StopCode, Task
 from pytest_ecs_tasks.core.plan import TASK_SANDBOX, without_tag
 
-OUTPUT_WIDTH = 160
 SIMILAR_NAMES = 5
 _ECR_HOST = re.compile(r"^\d{12}\.dkr\.ecr\.(?P<region>[a-z0-9-]+)\.amazonaws\.com(\.cn)?$")
 
@@ -31,7 +31,7 @@ def explain_container_end(task: Task, name: str, unmet: str) -> str:
     """Return that one container ended, and with it the hope for what was waited for."""
     container = task.container(name)
     first = f'{task_name(task)}: container "{name}" {_end_in_words(container)} before {unmet}'
-    return "\n".join([first, *_container_lines(task)])
+    return "\n".join([first, *_container_lines(task), *_advice(task)])
 
 
 def explain_failed_start(task: Task) -> str:
@@ -52,6 +52,10 @@ def explain_missing_image(task: Task, local_images: Callable[[], Sequence[str]])
     lines = [
         f'container "{container.name}" needs {image} and it is not local',
         f"  pull: {' '.join((task.image_error or 'no answer').split())}",
+    ]
+    if task.hint:
+        return "\n".join([*lines, *(f"  {line}" for line in task.hint.splitlines())])
+    lines += [
         "  Map it to a local build with the ecs_images fixture in conftest.py",
         '      @pytest.fixture(scope="session")',
         f'      def ecs_images(): return {{"{without_tag(image)}": "{names[0] if names else f"{local}:dev"}"}}',
@@ -70,14 +74,15 @@ def explain_timeout(task: Task, goal: str, timeout_s: float, more: Sequence[str]
         state = f"{task.last_status.value} and not {goal}"
     cause = f": {blockers[0]}" if blockers else ""
     rest = [f"  {each}" for each in blockers[1:]]
-    return "\n".join([f"{task_name(task)} was {state} after {timeout_s:g} s{cause}", *rest, *more])
+    advice = [] if goal == "STOPPED" else _advice(task)
+    return "\n".join([f"{task_name(task)} was {state} after {timeout_s:g} s{cause}", *rest, *advice, *more])
 
 
 def explain_unmet(task: Task, unmet: str, timeout_s: float, more: Sequence[str] = ()) -> str:
     """Return that something other than a status did not come in time."""
     blockers = [] if task.is_healthy else [f"  {each}" for each in _blockers(task, "HEALTHY")]
     first = f"{task_name(task)} is {task.last_status.value}: {unmet} within {timeout_s:g} s"
-    return "\n".join([first, *more, *blockers])
+    return "\n".join([first, *more, *blockers, *_advice(task)])
 
 
 def _stop_cause(task: Task) -> str:
@@ -114,6 +119,11 @@ def _details(task: Task, told: str = "") -> Iterator[str]:
     yield from (f"  {line}" for line in task.hint.splitlines())
     if task.stop_code is not StopCode.TASK_FAILED_TO_START:
         yield from (f"  note: {note}" for note in task.notes)
+    yield from _advice(task)
+
+
+def _advice(task: Task) -> list[str]:
+    return [f"  {line}" for line in advise(task)]
 
 
 def _container_lines(task: Task, told: str = "") -> Iterator[str]:
@@ -123,7 +133,8 @@ def _container_lines(task: Task, told: str = "") -> Iterator[str]:
     ordered = [*first, *(each for each in task.containers if each is not culprit)]
     width = max(len(each.name) for each in ordered)
     for container in ordered:
-        status = container.last_status
+        # Between its end and the end of its log DescribeTasks still says RUNNING.
+        status = "STOPPED" if container.exited else container.last_status
         code = "" if container.exit_code is None else f"exit {container.exit_code}"
         lived = _lived_s(container)
         after = "" if lived is None else f"after {lived:.1f} s"
@@ -144,23 +155,7 @@ def _remarks(container: Container, told: str) -> Iterator[str]:
     elif not container.ever_ran and container.stopped:
         yield "never ran"
     if container.plan.definition.health_check is not None and container.ever_ran:
-        yield _health_remark(container)
-
-
-def _health_remark(container: Container) -> str:
-    progress = container.health
-    if progress is None or (
-        progress.last_exit_code is None and not progress.last_output and not progress.ever_healthy
-    ):
-        return "healthCheck never ran"
-    if progress.status is HealthStatus.HEALTHY:
-        return "HEALTHY"
-    code = progress.last_exit_code
-    if code is None and container.exited:
-        return "healthCheck never ran" if progress.probes <= 1 else "healthCheck was cut short"
-    how = "ran out of time" if code is None else f"failed with exit {code}"
-    output = " ".join(progress.last_output.split())[:OUTPUT_WIDTH]
-    return f"healthCheck {how}: {output}" if output else f"healthCheck {how}"
+        yield describe_health(container)
 
 
 def _blockers(task: Task, goal: str) -> Iterator[str]:
@@ -174,7 +169,7 @@ def _blockers(task: Task, goal: str) -> Iterator[str]:
         for container in task.containers:
             waits = container.health is not None and not container.stopped
             if waits and container.health_status is not HealthStatus.HEALTHY:
-                yield f"container '{container.name}' is {container.health_status.value}: {_health_remark(container)}"
+                yield f"container '{container.name}' is {container.health_status.value}: {describe_health(container)}"
 
 
 def _start_blocker(task: Task, container: Container) -> str:
@@ -182,8 +177,8 @@ def _start_blocker(task: Task, container: Container) -> str:
         on = task.container(dependency.container)
         if not graph.is_met(on, dependency.condition, container.status):
             return f"waits for '{on.name}' ({dependency.condition.value}), which is {_state_in_words(on)}"
-    if task.plan.has_secrets and not task.secrets_ready:
-        return "waits for its secrets"
+    if task.plan.needs_fetching and not task.secrets_ready:
+        return f"waits for its {task.plan.fetched}"
     if container.plan.image not in task.images:
         return f"waits for its image {container.plan.image}"
     if container.plan.sandbox is not None and container.plan.sandbox not in task.sandboxes:
@@ -192,6 +187,8 @@ def _start_blocker(task: Task, container: Container) -> str:
             if container.plan.sandbox == TASK_SANDBOX
             else "waits for its network"
         )
+    if task.plan.namespace_holder is not None and task.plan.namespace_holder not in task.sandboxes:
+        return "waits for the task's shared namespaces"
     if task.plan.volumes and not task.volumes_ready:
         return "waits for the task's volumes"
     return "waits for the engine to start it"
@@ -200,7 +197,7 @@ def _start_blocker(task: Task, container: Container) -> str:
 def _state_in_words(container: Container) -> str:
     code = "" if container.exit_code is None else f" (exit {container.exit_code})"
     if container.health is not None and not container.stopped:
-        return f"{container.last_status} and {container.health_status.value}: {_health_remark(container)}"
+        return f"{container.last_status} and {container.health_status.value}: {describe_health(container)}"
     return f"{container.last_status}{code}"
 
 

@@ -43,7 +43,8 @@ class Kind(Enum):
 class Field:
     """One field.
 
-    ``by_value`` gives single values another fate than the rest. ``why`` is told when it is not emulated.
+    ``by_value`` gives single values another fate than the rest. ``why`` is told when it is not emulated. ``otherwise`` is the
+    value that ECS takes any other for which is none of ``choices``. ``retired``: it is ECS that refuses the field.
     """
 
     kind: Kind
@@ -53,6 +54,8 @@ class Field:
     by_value: Mapping[object, Fate] = field(default_factory=dict)
     required: bool = False
     members: Mapping[str, Field] = field(default_factory=dict)
+    otherwise: str = ""
+    retired: bool = False
 
     def fate_of(self, value: object) -> Fate:
         """Return what becomes of the field when it has this value."""
@@ -82,9 +85,14 @@ def _structure(
 
 
 def _structures(
-    members: Mapping[str, Field], fate: Fate = H, why: str = "", *, required: bool = False
+    members: Mapping[str, Field],
+    fate: Fate = H,
+    why: str = "",
+    *,
+    required: bool = False,
+    retired: bool = False,
 ) -> Field:
-    return Field(Kind.STRUCTURES, fate, why, members=members, required=required)
+    return Field(Kind.STRUCTURES, fate, why, members=members, required=required, retired=retired)
 
 
 def _choice(
@@ -108,21 +116,19 @@ _LINUX_PARAMETERS = {
             "hostPath": _NEEDED_TEXT,
             "containerPath": _TEXT,
             "permissions": Field(Kind.TEXTS, choices=("read", "write", "mknod")),
-        },
-        REFUSED,
-        f"{_LATER}: the container would run without its device",
+        }
     ),
     "initProcessEnabled": _FLAG,
     "sharedMemorySize": _INTEGER,
     "tmpfs": _structures({"containerPath": _NEEDED_TEXT, "size": _NEEDED_INTEGER, "mountOptions": _TEXTS}),
-    "maxSwap": Field(Kind.INTEGER, WARNED, f"{_LATER}: swap is as the engine's host has it"),
-    "swappiness": Field(Kind.INTEGER, WARNED, f"{_LATER}: swap is as the engine's host has it"),
+    "maxSwap": _INTEGER,
+    "swappiness": _INTEGER,
 }
 
 _PORT_MAPPING = {
     "containerPort": _INTEGER,
     "hostPort": _INTEGER,
-    "protocol": _choice("tcp", "udp"),
+    "protocol": Field(Kind.TEXT, choices=("tcp", "udp"), otherwise="tcp"),
     "name": _TEXT,
     "appProtocol": _choice("http", "http2", "grpc", fate=RECORDED),
     "containerPortRange": _TEXT,
@@ -138,13 +144,10 @@ _LOG_CONFIGURATION = {
         "awslogs",
         "splunk",
         "awsfirelens",
-        fate=WARNED,
-        why=f"{_LATER}: output is captured for the test, and goes nowhere else",
-        by_value={"awslogs": H, "awsfirelens": REFUSED},
         required=True,
     ),
     "options": _MAP,
-    "secretOptions": _structures(_SECRET, WARNED, f"{_LATER}: no log driver receives these secrets"),
+    "secretOptions": _structures(_SECRET),
 }
 
 _HEALTH_CHECK = {
@@ -162,11 +165,7 @@ _SHARING = {
 CONTAINER: Mapping[str, Field] = {
     "name": _NEEDED_TEXT,
     "image": _TEXT,
-    "repositoryCredentials": _structure(
-        {"credentialsParameter": _NEEDED_TEXT},
-        WARNED,
-        f"{_LATER}: the image is pulled with the credentials of your docker configuration",
-    ),
+    "repositoryCredentials": _structure({"credentialsParameter": _NEEDED_TEXT}),
     "cpu": _INTEGER,
     "memory": _INTEGER,
     "memoryReservation": _INTEGER,
@@ -183,19 +182,11 @@ CONTAINER: Mapping[str, Field] = {
     "entryPoint": _TEXTS,
     "command": _TEXTS,
     "environment": _structures({"name": _NEEDED_TEXT, "value": _TEXT}),
-    "environmentFiles": _structures(
-        {"value": _NEEDED_TEXT, "type": _choice("s3", required=True)},
-        REFUSED,
-        f"{_LATER}: the container would run without these variables; give them as environment in the test",
-    ),
+    "environmentFiles": _structures({"value": _NEEDED_TEXT, "type": _choice("s3", required=True)}),
     "mountPoints": _structures(
         {"sourceVolume": _NEEDED_TEXT, "containerPath": _NEEDED_TEXT, "readOnly": _FLAG}
     ),
-    "volumesFrom": _structures(
-        {"sourceContainer": _TEXT, "readOnly": _FLAG},
-        REFUSED,
-        f"{_LATER}: declare the shared directory under volumes, and a mountPoint in each container",
-    ),
+    "volumesFrom": _structures({"sourceContainer": _TEXT, "readOnly": _FLAG}),
     "linuxParameters": _structure(_LINUX_PARAMETERS),
     "secrets": _structures(_SECRET),
     "dependsOn": _structures(
@@ -210,15 +201,13 @@ CONTAINER: Mapping[str, Field] = {
     "hostname": _TEXT,
     "user": _TEXT,
     "workingDirectory": _TEXT,
-    "disableNetworking": Field(
-        Kind.FLAG, WARNED, f"{_LATER}: the container has a network here", by_value=_OFF
-    ),
+    "disableNetworking": _FLAG,
     "privileged": _FLAG,
     "readonlyRootFilesystem": _FLAG,
     "dnsServers": _TEXTS,
     "dnsSearchDomains": _TEXTS,
     "extraHosts": _structures({"hostname": _NEEDED_TEXT, "ipAddress": _NEEDED_TEXT}),
-    "dockerSecurityOptions": Field(Kind.TEXTS, WARNED, f"{_LATER}: the engine's default confinement applies"),
+    "dockerSecurityOptions": _TEXTS,
     "interactive": _FLAG,
     "pseudoTerminal": _FLAG,
     "dockerLabels": _MAP,
@@ -246,9 +235,7 @@ CONTAINER: Mapping[str, Field] = {
         f"{_LATER}: the container would run without its GPU or accelerator",
     ),
     "firelensConfiguration": _structure(
-        {"type": _choice("fluentd", "fluentbit", required=True), "options": _MAP},
-        REFUSED,
-        f"{_LATER}: the log router would run without its configuration",
+        {"type": _choice("fluentd", "fluentbit", required=True), "options": _MAP}
     ),
     "credentialSpecs": Field(
         Kind.TEXTS, REFUSED, f"{_LATER}: the container would run without its domain identity"
@@ -258,48 +245,40 @@ CONTAINER: Mapping[str, Field] = {
 _EFS = {
     "fileSystemId": _NEEDED_TEXT,
     "rootDirectory": _TEXT,
-    "transitEncryption": _choice(*_ENABLED),
-    "transitEncryptionPort": _INTEGER,
-    "authorizationConfig": _structure({"accessPointId": _TEXT, "iam": _choice(*_ENABLED)}),
+    "transitEncryption": _choice(*_ENABLED, fate=RECORDED),
+    "transitEncryptionPort": Field(Kind.INTEGER, RECORDED),
+    "authorizationConfig": _structure({"accessPointId": _TEXT, "iam": _choice(*_ENABLED, fate=RECORDED)}),
 }
 _S3_FILES = {
     "fileSystemArn": _NEEDED_TEXT,
     "rootDirectory": _TEXT,
-    "transitEncryptionPort": _INTEGER,
+    "transitEncryptionPort": Field(Kind.INTEGER, RECORDED),
     "accessPointArn": _TEXT,
 }
 _FSX = {
     "fileSystemId": _NEEDED_TEXT,
     "rootDirectory": _NEEDED_TEXT,
     "authorizationConfig": _structure(
-        {"credentialsParameter": _NEEDED_TEXT, "domain": _NEEDED_TEXT}, required=True
+        {"credentialsParameter": _NEEDED_TEXT, "domain": _NEEDED_TEXT}, RECORDED, required=True
     ),
 }
-_NO_STORE = (
-    f"{_LATER}: the task would lack this file system; declare the volume without it to get an empty one"
-)
 
 VOLUME: Mapping[str, Field] = {
     "name": _NEEDED_TEXT,
     "host": _structure({"sourcePath": _TEXT}),
     "dockerVolumeConfiguration": _structure(
         {
-            "scope": _choice(
-                "task",
-                "shared",
-                why=f"{_LATER}: a shared volume outlives its task; one of scope task does not",
-                by_value={"shared": REFUSED},
-            ),
-            "autoprovision": Field(Kind.FLAG, RECORDED),
+            "scope": _choice("task", "shared"),
+            "autoprovision": _FLAG,
             "driver": _TEXT,
             "driverOpts": _MAP,
             "labels": _MAP,
         }
     ),
-    "efsVolumeConfiguration": _structure(_EFS, REFUSED, _NO_STORE),
-    "s3filesVolumeConfiguration": _structure(_S3_FILES, REFUSED, _NO_STORE),
-    "fsxWindowsFileServerVolumeConfiguration": _structure(_FSX, REFUSED, _NO_STORE),
-    "configuredAtLaunch": Field(Kind.FLAG, REFUSED, _NO_STORE, by_value=_OFF),
+    "efsVolumeConfiguration": _structure(_EFS),
+    "s3filesVolumeConfiguration": _structure(_S3_FILES),
+    "fsxWindowsFileServerVolumeConfiguration": _structure(_FSX),
+    "configuredAtLaunch": _FLAG,
 }
 
 _WINDOWS = tuple(
@@ -313,9 +292,7 @@ _RUNTIME_PLATFORM = {
     "cpuArchitecture": _choice(
         "X86_64",
         "ARM64",
-        fate=WARNED,
-        why=f"{_LATER}: images run for the engine's own architecture",
-        by_value={"X86_64": RECORDED},
+        fate=RECORDED,
     ),
     "operatingSystemFamily": _choice(
         *_WINDOWS,
@@ -338,33 +315,28 @@ TASK_DEFINITION: Mapping[str, Field] = {
     "cpu": Field(Kind.CPU),
     "memory": Field(Kind.MEMORY),
     "tags": _structures({"key": _TEXT, "value": _TEXT}, RECORDED),
-    "pidMode": _choice(
-        "host", "task", fate=REFUSED, why=f"{_LATER}: each container would see only its own processes"
-    ),
-    "ipcMode": _choice(
-        *("host", "task", "none"),
-        fate=REFUSED,
-        why=f"{_LATER}: each container has an IPC namespace of its own",
-        by_value={"none": WARNED},
-    ),
+    "pidMode": _choice("host", "task"),
+    "ipcMode": _choice("host", "task", "none"),
     "proxyConfiguration": _structure(
         {
             "type": _choice("APPMESH"),
             "containerName": _NEEDED_TEXT,
             "properties": _structures(_PAIR),
         },
-        REFUSED,
-        f"{_LATER}: no traffic would go through the proxy",
+        WARNED,
+        "has no effect here: no traffic goes through the proxy, which runs as any other container",
     ),
     "inferenceAccelerators": _structures(
         {"deviceName": _NEEDED_TEXT, "deviceType": _NEEDED_TEXT},
         REFUSED,
-        f"{_LATER}: the task would run without its accelerator",
+        # Source: the answer of RegisterTaskDefinition, as core.rules has it under [D].
+        "Unsupported field 'inferenceAccelerators'. AWS has retired Elastic Inference",
+        retired=True,
     ),
     "ephemeralStorage": _structure({"sizeInGiB": _NEEDED_INTEGER}, RECORDED),
     "runtimePlatform": _structure(_RUNTIME_PLATFORM),
     "enableFaultInjection": Field(
-        Kind.FLAG, WARNED, f"{_LATER}: the fault injection endpoints do not answer", by_value=_OFF
+        Kind.FLAG, WARNED, f"{_LATER}: no network fault is injected; its endpoints say so", by_value=_OFF
     ),
     "trustedExecutionConfiguration": _structure(
         {

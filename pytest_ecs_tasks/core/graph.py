@@ -47,9 +47,9 @@ def gate(task: Task, container: Container, now: float) -> Gate:
 
 
 def start_deadline(on: Container, condition: Condition) -> float:
-    """Return when waiting for a dependency ends: its own startTimeout, counted from its start; START has none."""
+    """Return when waiting for a dependency ends: its own startTimeout, counted from its start; START and CREATE have none."""
     timeout = on.plan.definition.start_timeout_s
-    if condition is Condition.START or on.started_at is None or not timeout:
+    if condition in (Condition.START, Condition.CREATE) or on.started_at is None or not timeout:
         return math.inf
     return on.started_at + timeout
 
@@ -64,6 +64,8 @@ def is_met(on: Container, condition: Condition, target: ContainerStatus) -> bool
             return on.stopped and on.ever_ran and on.exit_code is not None
         case Condition.SUCCESS:
             return on.stopped and on.exit_code == 0
+        case Condition.CREATE:
+            return on.runtime_id is not None
         case Condition.HEALTHY:
             return on.health_status is HealthStatus.HEALTHY
 

@@ -41,6 +41,7 @@ class HealthProgress:
     """How the health check of one running container stands. Times are engine seconds.
 
     ``count_from`` is the first moment at which the next failure counts. ``failures`` is the run of counted failures.
+    ``status_exit_code`` and ``status_output`` are of the probe that brought the status, as the metadata tells them.
     """
 
     started_at: float
@@ -54,6 +55,8 @@ class HealthProgress:
     since: float | None = None
     last_exit_code: int | None = None
     last_output: str = ""
+    status_exit_code: int | None = None
+    status_output: str = ""
 
 
 def begin(check: HealthCheck, mode: HealthMode, now: float) -> HealthProgress:
@@ -94,7 +97,15 @@ def absorb(
 
 
 def _with_status(progress: HealthProgress, status: HealthStatus, now: float) -> HealthProgress:
-    return progress if progress.status is status else replace(progress, status=status, since=now)
+    if progress.status is status:
+        return progress
+    return replace(
+        progress,
+        status=status,
+        since=now,
+        status_exit_code=progress.last_exit_code,
+        status_output=progress.last_output,
+    )
 
 
 def _next_count(progress: HealthProgress, check: HealthCheck, mode: HealthMode, now: float) -> float:

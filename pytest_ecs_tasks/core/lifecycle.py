@@ -20,6 +20,7 @@ from pytest_ecs_tasks.core.absorb import (
     stop,
 )
 from pytest_ecs_tasks.core.graph import Gate, gate, may_stop
+from pytest_ecs_tasks.core.log_plan import RouterTarget
 from pytest_ecs_tasks.core.model import Container, ContainerStatus, Order, StopCode, Task, TaskStatus
 from pytest_ecs_tasks.core.plan import SandboxPlan, TaskPlan
 
@@ -202,11 +203,11 @@ def _decide_resources(task: Task) -> Iterator[effects.Effect]:
     for sandbox in plan.sandboxes:
         if sandbox.key not in task.sandboxes_ordered and _links_ready(task, sandbox):
             yield effects.AcquireSandbox(sandbox.key, cause="the task needs its network")
-    if plan.has_secrets and not task.secrets_ordered:
-        yield effects.ResolveSecrets(cause="containers need their secrets")
+    if plan.needs_fetching and not task.secrets_ordered:
+        yield effects.ResolveSecrets(cause=f"containers need their {plan.fetched}", what=plan.fetched)
     if plan.volumes and not task.volumes_ordered:
-        yield effects.CreateVolumes(cause="the task has volumes of its own")
-    if not task.pulls_ordered and (_secrets_ready(task) or not plan.fargate):
+        yield effects.CreateVolumes(cause="the task has volumes")
+    if not task.pulls_ordered and (_secrets_ready(task) or not (plan.fargate or plan.needs_logins)):
         for image in plan.images:
             users = tuple(container.name for container in plan.containers if container.image == image)
             yield effects.PullImage(image, users, cause="its containers need it")
@@ -217,7 +218,7 @@ def _links_ready(task: Task, sandbox: SandboxPlan) -> bool:
 
 
 def _secrets_ready(task: Task) -> bool:
-    return task.secrets_ready or not task.plan.has_secrets
+    return task.secrets_ready or not task.plan.needs_fetching
 
 
 def _decide_container(task: Task, container: Container, now: float) -> Iterator[effects.Effect]:
@@ -244,11 +245,11 @@ def _decide_launch(task: Task, container: Container, doors: Gate) -> Iterator[ef
     log = container.plan.log
     if container.status is ContainerStatus.NONE and _resources_ready(task, container):
         yield effects.CreateContainer(container.name, cause=cause)
-        if log and log.stream and not container.log_ordered:
-            yield effects.OpenLog(container.name, cause="awslogs")
+        if log and not log.needs_container and not container.log_ordered:
+            yield effects.OpenLog(container.name, cause=log.driver)
     elif container.status is ContainerStatus.CREATED:
         if log and not container.log_ordered:
-            yield effects.OpenLog(container.name, cause="awslogs")
+            yield effects.OpenLog(container.name, cause=log.driver)
         elif not log or container.log_open:
             yield _start(container, cause=cause)
 
@@ -259,13 +260,24 @@ def _start(container: Container, cause: str) -> effects.StartContainer:
 
 
 def _resources_ready(task: Task, container: Container) -> bool:
-    sandbox = container.plan.sandbox
+    sandbox, holder = container.plan.sandbox, task.plan.namespace_holder
     return (
         container.plan.image in task.images
+        and (holder is None or holder in task.sandboxes)
         and (sandbox is None or sandbox in task.sandboxes)
+        and _router_has_address(task, container)
         and _secrets_ready(task)
         and (task.volumes_ready or not task.plan.volumes)
     )
+
+
+def _router_has_address(task: Task, container: Container) -> bool:
+    """Tell whether the log router's address is known, which a container that uses it gets as a variable."""
+    log = container.plan.log
+    if not isinstance(log, RouterTarget):
+        return True
+    router = task.container(log.router).plan.sandbox
+    return router is None or router in task.sandboxes
 
 
 def _decide_running(task: Task, container: Container, now: float) -> Iterator[effects.Effect]:

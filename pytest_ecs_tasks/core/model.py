@@ -27,6 +27,10 @@ class TaskStatus(StrEnum):
     STOPPED = "STOPPED"
 
 
+# What ``pendingTasksCount`` counts. Source: API, Cluster.
+PENDING_STATUSES = frozenset({TaskStatus.PROVISIONING, TaskStatus.PENDING, TaskStatus.ACTIVATING})
+
+
 class ContainerStatus(Enum):
     """The agent's own statuses of a container, in order. DescribeTasks shows PENDING, RUNNING and STOPPED only."""
 
@@ -48,6 +52,7 @@ class StopCode(StrEnum):
     TASK_FAILED_TO_START = "TaskFailedToStart"
     ESSENTIAL_CONTAINER_EXITED = "EssentialContainerExited"
     USER_INITIATED = "UserInitiated"
+    SERVICE_SCHEDULER_INITIATED = "ServiceSchedulerInitiated"
 
 
 class Order(StrEnum):
@@ -71,6 +76,7 @@ class Container:
     runtime_id: str | None = None
     incarnation: int = 0
     restart_count: int = 0
+    created_at: float | None = None
     started_at: float | None = None
     last_restart_at: float | None = None
     finished_at: float | None = None
@@ -173,6 +179,9 @@ class Task:
     volumes_ordered: bool = False
     volumes_ready: bool = False
     volumes_failed: bool = False
+    volume_sources: Mapping[str, str] = field(
+        default_factory=dict
+    )  # names on the engine by names in the definition
     removal_requested: bool = False
     removal_ordered: bool = False
     removed: bool = False

@@ -44,7 +44,7 @@ def _met_after_s(
     healthy_after = _healthy_after_s(definition, container, known)
     starts = healthy_after - _health_time_s(container)
     match condition:
-        case Condition.START:
+        case Condition.START | Condition.CREATE:
             return starts
         case Condition.HEALTHY:
             return healthy_after

@@ -6,57 +6,30 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
+from pytest_ecs_tasks.core.firelens import is_routed
 from pytest_ecs_tasks.core.health import HealthMode
+from pytest_ecs_tasks.core.log_plan import EngineLog, LogTarget, RouterTarget, engine_log, log_target
+from pytest_ecs_tasks.core.overrides import settle
 from pytest_ecs_tasks.core.parse import image_slot
 from pytest_ecs_tasks.core.request import ContainerOverride, LaunchType, RunTaskRequest
-from pytest_ecs_tasks.core.rules import validate
-from pytest_ecs_tasks.core.spec import PublishedPort
+from pytest_ecs_tasks.core.sandboxes import TASK_SANDBOX as TASK_SANDBOX
+from pytest_ecs_tasks.core.sandboxes import SandboxPlan as SandboxPlan
+from pytest_ecs_tasks.core.sandboxes import namespace_holder, plan_sandboxes, sandbox_of
 from pytest_ecs_tasks.core.taskdef import (
     Condition,
     ContainerDefinition,
     Dependency,
-    NetworkMode,
-    PortMapping,
     TaskDefinition,
     Volume,
 )
 from pytest_ecs_tasks.errors import Problem, TaskDefinitionError
 
 DEFAULT_STOP_TIMEOUT_S = 30  # ECS_CONTAINER_STOP_TIMEOUT's default, and Fargate's
-TASK_SANDBOX = "task"
-
-
-@dataclass(frozen=True, slots=True)
-class LogTarget:
-    """The CloudWatch log stream of a container. ``stream`` ``None``: the container's engine id, as on EC2 without a prefix."""
-
-    group: str
-    region: str
-    stream: str | None
-    create_group: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class SandboxPlan:
-    """A network namespace to hold. ``plain`` ones may come warm from the pool.
-
-    ``links`` are (alias, container) pairs, which become host names once the linked container's address is known.
-    """
-
-    key: str
-    plain: bool
-    hostname: str | None = None
-    extra_hosts: Mapping[str, str] = field(default_factory=dict)
-    dns_servers: tuple[str, ...] = ()
-    dns_search: tuple[str, ...] = ()
-    sysctls: Mapping[str, str] = field(default_factory=dict)
-    ports: tuple[PublishedPort, ...] = ()
-    links: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class VolumePlan:
-    """A volume that lives as long as the task; ``engine_name`` is its name on the engine."""
+    """A volume; ``engine_name`` is its name on the engine if it lives as long as the task."""
 
     engine_name: str
     volume: Volume
@@ -74,8 +47,9 @@ class ContainerPlan:
     environment: Mapping[str, str] = field(repr=False)
     labels: Mapping[str, str]
     sandbox: str | None
-    log: LogTarget | None
+    log: LogTarget | RouterTarget | None
     stop_timeout_s: int
+    engine_log: EngineLog | None = None
 
     @property
     def name(self) -> str:
@@ -105,14 +79,38 @@ class TaskPlan:
         return self.launch_type is LaunchType.FARGATE
 
     @property
+    def namespace_holder(self) -> str | None:
+        """The sandbox whose process and IPC namespaces the containers share, if they share any."""
+        return namespace_holder(self.definition)
+
+    @property
     def images(self) -> tuple[str, ...]:
         """Each distinct image, in the order of the definition."""
         return tuple(dict.fromkeys(container.image for container in self.containers))
 
     @property
-    def has_secrets(self) -> bool:
+    def needs_logins(self) -> bool:
+        """Whether an image is pulled with credentials that must be fetched before."""
+        return any(container.definition.registry_credentials for container in self.containers)
+
+    @property
+    def needs_fetching(self) -> bool:
         """Whether anything must be fetched before a container can be created."""
-        return any(container.definition.secrets for container in self.containers)
+        return bool(self.fetched)
+
+    @property
+    def fetched(self) -> str:
+        """What must be fetched, in words."""
+        definitions = [container.definition for container in self.containers]
+        kinds = {
+            "registry credentials": self.needs_logins,
+            "environment files": any(each.environment_files for each in definitions),
+            "router configuration files": any(
+                each.firelens and each.firelens.s3_object for each in definitions
+            ),
+            "secrets": any(each.secrets or each.log_secrets for each in definitions),
+        }
+        return " and ".join(kind for kind, wanted in kinds.items() if wanted)
 
 
 def make_plan(
@@ -124,16 +122,12 @@ def make_plan(
 ) -> TaskPlan:
     """Return the plan of one task.
 
-    Raises :class:`TaskDefinitionError` for overrides that name no container, for image slots left unfilled, and for a
-    definition that the launch type refuses.
+    Raises :class:`TaskDefinitionError` for what :func:`settle` refuses, and for image slots left unfilled.
     """
+    request = settle(request)
     definition = request.definition
-    if request.launch_type is not None:
-        validate(definition, request.launch_type)
     launch_type = request.launch_type or default_launch_type(definition)
-    region, account = request.region, request.account_id
-    arn = f"arn:aws:ecs:{region}:{account}:task/{request.cluster}/{task_id}"
-    _check_names(request)
+    arn = request.arn(f"task/{request.cluster}/{task_id}")
     containers = tuple(
         _plan_container(each, index, request, launch_type, arn, task_id)
         for index, each in enumerate(definition.containers)
@@ -142,12 +136,12 @@ def make_plan(
     return TaskPlan(
         task_id=task_id,
         arn=arn,
-        definition_arn=f"arn:aws:ecs:{region}:{account}:task-definition/{definition.family}:{definition.revision}",
+        definition_arn=request.arn(f"task-definition/{definition.family}:{definition.revision}"),
         definition=definition,
         request=request,
         launch_type=launch_type,
         containers=containers,
-        sandboxes=_plan_sandboxes(definition, containers, publish_ip),
+        sandboxes=plan_sandboxes(definition, [each.definition for each in containers], publish_ip),
         volumes=_plan_volumes(definition, task_id),
         health_mode=health_mode,
         notes=_identity_notes(definition, request),
@@ -168,18 +162,6 @@ def engine_name(definition: TaskDefinition, part: str, task_id: str) -> str:
     return f"ecs-{definition.family[:80]}-{definition.revision}-{clean[:80]}-{task_id[:20]}"
 
 
-def _check_names(request: RunTaskRequest) -> None:
-    known = [container.name for container in request.definition.containers]
-    asked = [*(override.name for override in request.overrides), *request.environment]
-    problems = [
-        Problem("", f"an override names container '{name}'; the task has {', '.join(known)}")
-        for name in dict.fromkeys(asked)
-        if name not in known
-    ]
-    if problems:
-        raise TaskDefinitionError(request.definition.source, problems)
-
-
 def _check_slots(containers: tuple[ContainerPlan, ...], definition: TaskDefinition) -> None:
     problems = []
     for index, container in enumerate(containers):
@@ -192,6 +174,7 @@ def _check_slots(containers: tuple[ContainerPlan, ...], definition: TaskDefiniti
                     f"the image of container '{container.name}' {shown}. Say which image to run: "
                     f'ecs_taskdef(…, images={{"{container.name}": "repository:tag"}}), or map it for every test in the '
                     "ecs_images fixture",
+                    code="image-slot",
                 )
             )
     if problems:
@@ -217,13 +200,14 @@ def _plan_container(
         definition=changed,
         arn=f"{task_arn.replace(':task/', ':container/')}/{_container_uuid(task_id, index)}",
         engine_name=engine_name(request.definition, definition.name, task_id),
-        image=image or _mapped_image(definition, request.images),
-        depends_on=implicit_dependencies(changed),
+        image=image or mapped_image(definition, request.images) or definition.image,
+        depends_on=implicit_dependencies(changed, request.definition.router),
         environment=_environment(changed, request, launch_type),
         labels=_labels(changed, request, launch_type, task_arn),
-        sandbox=_sandbox_of(request.definition, definition),
-        log=_log_target(changed, request, task_id),
+        sandbox=sandbox_of(request.definition, definition),
+        log=log_target(changed, request.definition, region=request.region, task_id=task_id),
         stop_timeout_s=DEFAULT_STOP_TIMEOUT_S if changed.stop_timeout_s is None else changed.stop_timeout_s,
+        engine_log=engine_log(changed),
     )
 
 
@@ -241,7 +225,8 @@ def _with_overrides(
     return definition
 
 
-def _mapped_image(definition: ContainerDefinition, images: Mapping[str, str]) -> str:
+def mapped_image(definition: ContainerDefinition, images: Mapping[str, str]) -> str | None:
+    """Return the image that a mapping has for a container, by its name or by its image's."""
     for key in (
         definition.name,
         definition.image,
@@ -250,7 +235,7 @@ def _mapped_image(definition: ContainerDefinition, images: Mapping[str, str]) ->
     ):
         if key and key in images:
             return images[key]
-    return definition.image
+    return None
 
 
 def without_tag(reference: str) -> str:
@@ -266,13 +251,25 @@ def _container_uuid(task_id: str, index: int) -> str:
     return "-".join((digits[:8], digits[8:12], digits[12:16], digits[16:20], digits[20:32]))
 
 
-def implicit_dependencies(definition: ContainerDefinition) -> tuple[Dependency, ...]:
-    """Return ``dependsOn`` and what ECS derives: a link is a START dependency.
+def implicit_dependencies(
+    definition: ContainerDefinition, router: ContainerDefinition | None = None
+) -> tuple[Dependency, ...]:
+    """Return ``dependsOn`` and what ECS derives.
 
-    Source: amazon-ecs-agent, task.go, initializeContainerOrdering.
+    A link and the log driver awsfirelens are START dependencies, ``volumesFrom`` a CREATE dependency. A container that
+    waits for the router anyway needs no other dependency; a router that waits for containers itself
+    is waited for by none.
+
+    Source: amazon-ecs-agent, task.go, initializeContainerOrdering and addFirelensContainerDependency.
     """
     linked = tuple(Dependency(link.partition(":")[0], Condition.START) for link in definition.links)
-    return tuple(dict.fromkeys((*definition.depends_on, *linked)))
+    mounted = tuple(Dependency(each.source_container, Condition.CREATE) for each in definition.volumes_from)
+    known = tuple(dict.fromkeys((*definition.depends_on, *linked, *mounted)))
+    if router is None or router.name == definition.name or router.depends_on or not is_routed(definition):
+        return known
+    if any(each.container == router.name for each in known):
+        return known
+    return (*known, Dependency(router.name, Condition.START))
 
 
 def _environment(
@@ -296,7 +293,7 @@ def _labels(
     """Return the definition's labels and the agent's, which are written last and win."""
     cluster = request.cluster
     if launch_type is LaunchType.FARGATE:
-        cluster = f"arn:aws:ecs:{request.region}:{request.account_id}:cluster/{request.cluster}"
+        cluster = request.arn(f"cluster/{request.cluster}")
     return {
         **definition.docker_labels,
         "com.amazonaws.ecs.cluster": cluster,
@@ -305,76 +302,6 @@ def _labels(
         "com.amazonaws.ecs.task-definition-family": request.definition.family,
         "com.amazonaws.ecs.task-definition-version": str(request.definition.revision),
     }
-
-
-def _sandbox_of(definition: TaskDefinition, container: ContainerDefinition) -> str | None:
-    match definition.network_mode:
-        case NetworkMode.AWSVPC:
-            return TASK_SANDBOX
-        case NetworkMode.BRIDGE:
-            return container.name
-        case NetworkMode.HOST | NetworkMode.NONE:
-            return None
-
-
-def _log_target(definition: ContainerDefinition, request: RunTaskRequest, task_id: str) -> LogTarget | None:
-    configuration = definition.log_configuration
-    if configuration is None or configuration.driver != "awslogs":
-        return None
-    options = configuration.options
-    prefix = options.get("awslogs-stream-prefix")
-    return LogTarget(
-        group=options["awslogs-group"],
-        region=options.get("awslogs-region", request.region),
-        stream=f"{prefix}/{definition.name}/{task_id}" if prefix else None,
-        create_group=options.get("awslogs-create-group", "false").lower() == "true",
-    )
-
-
-def _plan_sandboxes(
-    definition: TaskDefinition, containers: tuple[ContainerPlan, ...], publish_ip: str
-) -> tuple[SandboxPlan, ...]:
-    if definition.network_mode is NetworkMode.AWSVPC:
-        sysctls = {
-            name: value
-            for container in definition.containers
-            for name, value in container.system_controls.items()
-            if name.startswith("net.")
-        }
-        return (SandboxPlan(TASK_SANDBOX, plain=not sysctls, sysctls=sysctls),)
-    if definition.network_mode is NetworkMode.BRIDGE:
-        return tuple(_bridge_sandbox(container.definition, publish_ip) for container in containers)
-    return ()
-
-
-def _bridge_sandbox(container: ContainerDefinition, publish_ip: str) -> SandboxPlan:
-    ports = tuple(
-        published for mapping in container.port_mappings for published in _published(mapping, publish_ip)
-    )
-    sysctls = {name: value for name, value in container.system_controls.items() if name.startswith("net.")}
-    links = tuple((link.partition(":")[2] or link, link.partition(":")[0]) for link in container.links)
-    special = (ports, sysctls, links, container.hostname, container.extra_hosts, container.dns_servers)
-    return SandboxPlan(
-        key=container.name,
-        plain=not any((*special, container.dns_search_domains)),
-        hostname=container.hostname,
-        extra_hosts=container.extra_hosts,
-        dns_servers=container.dns_servers,
-        dns_search=container.dns_search_domains,
-        sysctls=sysctls,
-        ports=ports,
-        links=links,
-    )
-
-
-def _published(mapping: PortMapping, publish_ip: str) -> tuple[PublishedPort, ...]:
-    last = mapping.last_port or mapping.container_port
-    return tuple(
-        PublishedPort(
-            port, mapping.host_port if last == mapping.container_port else 0, mapping.protocol, publish_ip
-        )
-        for port in range(mapping.container_port, last + 1)
-    )
 
 
 def _plan_volumes(definition: TaskDefinition, task_id: str) -> tuple[VolumePlan, ...]:

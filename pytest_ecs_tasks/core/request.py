@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Literal
 
+from pytest_ecs_tasks.core.partitions import partition_of
 from pytest_ecs_tasks.core.taskdef import TaskDefinition
+from pytest_ecs_tasks.errors import Problem, TaskDefinitionError
 
 
 class LaunchType(StrEnum):
@@ -16,9 +19,13 @@ class LaunchType(StrEnum):
     FARGATE = "FARGATE"
 
 
+# A command, which keeps the other numbers of the declared check; a whole HealthCheck of the API; or False for none.
+HealthCheckOverride = tuple[str, ...] | Mapping[str, object] | Literal[False]
+
+
 @dataclass(frozen=True, slots=True)
 class ContainerOverride:
-    """RunTask's ``containerOverrides`` for one container, and the image to run in its place."""
+    """RunTask's ``containerOverrides`` for one container, and the image and health check to run in place of its own."""
 
     name: str
     command: tuple[str, ...] | None = None
@@ -26,6 +33,7 @@ class ContainerOverride:
     image: str | None = None
     cpu: int | None = None
     memory_mib: int | None = None
+    health_check: HealthCheckOverride | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +42,8 @@ class RunTaskRequest:
 
     ``images`` maps a container name or an image reference of the definition to the image to run. ``environment`` maps a
     container name to variables that are added to it, below any override. ``launch_type`` ``None`` means: derive it from
-    ``requiresCompatibilities`` (FARGATE when it is listed, else EC2).
+    ``requiresCompatibilities`` (FARGATE when it is listed, else EC2). ``shown`` are members of the task that are told as
+    they are given, in DescribeTasks and in events; ``tags`` are what the task's own metadata tells.
     """
 
     definition: TaskDefinition
@@ -47,3 +56,27 @@ class RunTaskRequest:
     cluster: str = "default"
     started_by: str | None = None
     group: str | None = None
+    subnet: str | None = None
+    shown: Mapping[str, object] = field(default_factory=dict, repr=False)
+    tags: tuple[tuple[str, str], ...] = ()
+
+    def arn(self, resource: str) -> str:
+        """Return the ARN of something of its ECS, such as ``cluster/default``."""
+        return f"arn:{partition_of(self.region)}:ecs:{self.region}:{self.account_id}:{resource}"
+
+
+def check_names(request: RunTaskRequest) -> None:
+    """Raise :class:`TaskDefinitionError` for every override that names no container of the task."""
+    known = [container.name for container in request.definition.containers]
+    asked = [*(override.name for override in request.overrides), *request.environment]
+    problems = [
+        Problem(
+            "",
+            f"an override names container '{name}'; the task has {', '.join(known)}",
+            code="override-unknown-container",
+        )
+        for name in dict.fromkeys(asked)
+        if name not in known
+    ]
+    if problems:
+        raise TaskDefinitionError(request.definition.source, problems)

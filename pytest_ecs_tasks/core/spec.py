@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from pytest_ecs_tasks.core.taskdef import Tmpfs, Ulimit
+from pytest_ecs_tasks.core.taskdef import Device, Tmpfs, Ulimit
 
 
 class Sensitive(str):
@@ -25,6 +25,22 @@ class Sensitive(str):
     def reveal(self) -> str:
         """Return the text itself."""
         return str.__getitem__(self, slice(None))
+
+
+@dataclass(frozen=True, slots=True)
+class RegistryLogin:
+    """Who pulls from, or pushes to, an image's registry."""
+
+    username: str
+    password: Sensitive
+
+
+def hide(text: str, values: Iterable[Sensitive]) -> str:
+    """Return a text of somebody else's, such as an engine's error, without the values that it may quote."""
+    for value in sorted(values, key=len, reverse=True):
+        if value:
+            text = text.replace(value.reveal(), "***")
+    return text
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,11 +80,15 @@ class NetworkBinding:
 
 @dataclass(frozen=True, slots=True)
 class Mount:
-    """A bind (``source`` begins with a slash) or a named volume."""
+    """A bind (``source`` begins with a slash) or a named volume.
+
+    ``copy_up``: what the image has at ``target`` is copied into a volume that is empty.
+    """
 
     source: str
     target: str
     read_only: bool = False
+    copy_up: bool = True
 
     @property
     def is_bind(self) -> bool:
@@ -77,12 +97,24 @@ class Mount:
 
 
 @dataclass(frozen=True, slots=True)
+class InheritedMounts:
+    """All mounts of another container, by its id on the engine."""
+
+    container_id: str
+    read_only: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class ContainerSpec:
     """One container to create.
 
     ``network`` is what the Docker API's ``NetworkMode`` takes: ``container:<id>``, ``host``, ``none`` or a network id.
     Sizes in bytes, ``cpu_quota`` in CPU units (1024 = one CPU; ``None``: no cap), ``cpu_shares`` as Docker's.
+    ``pid_mode`` and ``ipc_mode`` likewise, ``None`` for the engine's own; ``ipc_mode`` may also be ``shareable``.
+    ``memory_and_swap`` is the sum of both.
     ``image_id`` is an id, never a name: Podman's API resolves short names to docker.io.
+    ``image_volumes``: directories of the image to put on volumes that live as long as the container.
+    ``log_driver``: the engine's own, beside the output that we read; ``None`` keeps no log, or ``keep_engine_logs``.
     ``None`` for ``entry_point``, ``command``, ``user``, ``working_directory`` leaves the image's own.
     """
 
@@ -98,9 +130,13 @@ class ContainerSpec:
     hostname: str | None = None
     memory: int | None = None
     memory_reservation: int | None = None
+    memory_and_swap: int | None = None
+    swappiness: int | None = None
     cpu_shares: int | None = None
     cpu_quota: int | None = None
     mounts: tuple[Mount, ...] = ()
+    mounts_of: tuple[InheritedMounts, ...] = ()
+    image_volumes: tuple[str, ...] = ()
     tmpfs: tuple[Tmpfs, ...] = ()
     shared_memory_size: int | None = None
     ulimits: tuple[Ulimit, ...] = ()
@@ -110,6 +146,10 @@ class ContainerSpec:
     privileged: bool = False
     read_only_root: bool = False
     no_new_privileges: bool = False
+    security_options: tuple[str, ...] = ()
+    devices: tuple[Device, ...] = ()
+    pid_mode: str | None = None
+    ipc_mode: str | None = None
     open_stdin: bool = False
     tty: bool = False
     sysctls: Mapping[str, str] = field(default_factory=dict)
@@ -118,3 +158,5 @@ class ContainerSpec:
     dns_search: tuple[str, ...] = ()
     published_ports: tuple[PublishedPort, ...] = ()
     keep_engine_logs: bool = False
+    log_driver: str | None = None
+    log_options: Mapping[str, str] = field(default_factory=dict, repr=False)

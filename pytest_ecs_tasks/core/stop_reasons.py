@@ -6,7 +6,6 @@ REASON_LIMIT = 1024  # ecs-agent/api/ecs/client/ecs_client.go: trimString
 
 ESSENTIAL_EXITED = "Essential container in task exited"  # developer guide, stopped-task-error-codes
 FAILED_TO_START = "Task failed to start"  # developer guide, stopped-task-error-codes
-STOPPED_BY_USER = "Task stopped by user"  # developer guide, stopped-task-error-codes
 OUT_OF_MEMORY = "OutOfMemoryError: Container killed due to memory usage"  # agent: dockerapi/errors.go
 
 

@@ -13,6 +13,7 @@ from typing import assert_never
 from pytest_ecs_tasks.core import effects, events
 from pytest_ecs_tasks.core.absorb import ContainerFact
 from pytest_ecs_tasks.core.model import Task
+from pytest_ecs_tasks.core.sandboxes import NAMESPACES, TASK_SANDBOX
 
 FACT_WIDTH = 46
 OUTPUT_WIDTH = 120
@@ -121,7 +122,7 @@ def _fact(event: events.Event) -> str:
         case events.ImageReady():
             return f"image {event.image} is here"
         case events.SecretsResolved():
-            return "secrets are fetched"
+            return f"{event.what} are fetched"
         case events.VolumesReady():
             return "volumes are there"
         case events.StopRequested():
@@ -131,7 +132,8 @@ def _fact(event: events.Event) -> str:
         case events.TaskRemoved():
             return "everything is removed"
         case events.EffectFailed():
-            return f"could not {_deed(event.effect)}: {_first_line(event.error)}"
+            hint = f" ({_first_line(event.hint)})" if event.hint else ""
+            return f"could not {_deed(event.effect)}: {_first_line(event.error)}{hint}"
         case events.Tick():
             return "time passed"
         case _:
@@ -198,7 +200,7 @@ def _deed(effect: effects.Effect) -> str:
         case effects.PullImage():
             return f"get image {effect.image}"
         case effects.ResolveSecrets():
-            return "fetch secrets"
+            return f"fetch {effect.what}"
         case effects.CreateVolumes():
             return "create volumes"
         case effects.OpenLog():
@@ -222,4 +224,6 @@ def _deed(effect: effects.Effect) -> str:
 
 
 def _network(sandbox: str) -> str:
-    return "the task's network" if sandbox == "task" else f"the network of {sandbox}"
+    if sandbox == NAMESPACES:
+        return "the task's shared namespaces"
+    return "the task's network" if sandbox == TASK_SANDBOX else f"the network of {sandbox}"

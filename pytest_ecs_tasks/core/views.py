@@ -30,7 +30,7 @@ def describe_task(task: Task, wall: Callable[[float], Moment]) -> dict[str, obje
     view: dict[str, object] = {
         "taskArn": plan.arn,
         "taskDefinitionArn": plan.definition_arn,
-        "clusterArn": f"arn:aws:ecs:{request.region}:{request.account_id}:cluster/{request.cluster}",
+        "clusterArn": request.arn(f"cluster/{request.cluster}"),
         "availabilityZone": f"{request.region}a",
         "lastStatus": task.last_status.value,
         "desiredStatus": task.desired_status,
@@ -42,11 +42,12 @@ def describe_task(task: Task, wall: Callable[[float], Moment]) -> dict[str, obje
         "version": task.version,
         "enableExecuteCommand": False,
         "attachments": _attachments(task),
-        "containers": [_describe_container(task, container) for container in task.containers],
+        "containers": [_describe_container(task, container, wall) for container in task.containers],
         "overrides": _overrides(task),
         "tags": [],
     }
     view.update(_fargate_fields(task))
+    view.update(request.shown)
     known: dict[str, object | None] = {
         "startedBy": request.started_by,
         "stopCode": task.stop_code.value if task.stop_code else None,
@@ -140,7 +141,9 @@ def _attachments(task: Task) -> list[dict[str, object]]:
     if task.plan.definition.network_mode is not NetworkMode.AWSVPC:
         return []
     sandbox = task.sandboxes.get(TASK_SANDBOX)
-    details = {"networkInterfaceId": f"eni-{task.plan.task_id[:17]}"}
+    subnet = task.plan.request.subnet
+    details = {"subnetId": subnet} if subnet else {}
+    details["networkInterfaceId"] = f"eni-{task.plan.task_id[:17]}"
     if sandbox is not None and sandbox.mac_address:
         details["macAddress"] = sandbox.mac_address
     if sandbox is not None and sandbox.address:
@@ -161,7 +164,9 @@ def _attachment_status(task: Task, *, attached: bool) -> str:
     return "ATTACHED" if attached else "PRECREATED"
 
 
-def _describe_container(task: Task, container: Container) -> dict[str, object]:
+def _describe_container(
+    task: Task, container: Container, wall: Callable[[float], Moment]
+) -> dict[str, object]:
     plan, definition = container.plan, container.plan.definition
     image = task.images.get(plan.image)
     view: dict[str, object] = {
@@ -184,6 +189,16 @@ def _describe_container(task: Task, container: Container) -> dict[str, object]:
         "memoryReservation": _text(definition.memory_reservation_mib),
     }
     view.update({key: value for key, value in known.items() if value is not None})
+    if task.plan.request.shown.get("enableExecuteCommand"):
+        view["managedAgents"] = [_exec_agent(container, wall)]
+    return view
+
+
+def _exec_agent(container: Container, wall: Callable[[float], Moment]) -> dict[str, object]:
+    """Return ECS Exec's agent, which lives and dies with its container."""
+    view: dict[str, object] = {"name": "ExecuteCommandAgent", "lastStatus": container.last_status}
+    if container.started_at is not None:
+        view["lastStartedAt"] = wall(container.started_at)
     return view
 
 

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import contextlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 
 from pytest_ecs_tasks.core import events
-from pytest_ecs_tasks.core.model import Task
+from pytest_ecs_tasks.core.model import StopCode, Task
 from pytest_ecs_tasks.core.taskdef import NetworkMode
 from pytest_ecs_tasks.core.transcript import render
+from pytest_ecs_tasks.engine.belongings import Tools
 from pytest_ecs_tasks.engine.logbook import ContainerLog
-from pytest_ecs_tasks.engine.performer import Performer, Tools
-from pytest_ecs_tasks.engine.ports import Clock, Sandbox
+from pytest_ecs_tasks.engine.performer import Performer
+from pytest_ecs_tasks.engine.ports import Clock, EngineError, EngineTerminal, Sandbox
 from pytest_ecs_tasks.engine.supervisor import Entry, Supervisor
 from pytest_ecs_tasks.errors import EcsTaskError
 from pytest_ecs_tasks.task import ExecResult
 
 WAIT_SLICE_S = 60.0
+# Source: amazon-ssm-agent, agent/session/shell/shell_unix.go, termEnvVariable.
+TERMINAL_ENVIRONMENT = {"TERM": "xterm-256color"}
 
 
 class LocalTask:
@@ -50,12 +54,14 @@ class LocalTask:
         self._supervisor.check()
         return self._entry.task
 
-    def wait_until(self, condition: Callable[[], bool], timeout_s: float) -> bool:
-        """Block until the condition holds, asked anew whenever the task or its logs change."""
+    def wait_until(
+        self, condition: Callable[[], bool], timeout_s: float, *, reads_logs: bool = False
+    ) -> bool:
+        """Block until the condition holds, asked anew whenever the task changes; with ``reads_logs`` its logs, too."""
         clock = self._tools.clock
         deadline = clock.now() + timeout_s
         changed = self._entry.changed
-        with changed:
+        with changed, self._performer.announcing_logs() if reads_logs else contextlib.nullcontext():
             while not condition():
                 self._supervisor.check()
                 left = deadline - clock.now()
@@ -89,10 +95,10 @@ class LocalTask:
         """Return every name of an image on the engine, for suggestions."""
         return self._tools.runtime.list_image_names()
 
-    def stop(self, reason: str) -> None:
+    def stop(self, reason: str, *, stop_code: StopCode = StopCode.USER_INITIATED) -> None:
         """Ask for StopTask and return at once."""
         self._supervisor.check()
-        self._supervisor.post(self.task_id, events.StopRequested(reason))
+        self._supervisor.post(self.task_id, events.StopRequested(reason, stop_code))
 
     def remove(self, timeout_s: float) -> None:
         """Kill and remove everything of the task; returns when nothing is left."""
@@ -113,6 +119,9 @@ class LocalTask:
     def reach(self, container: str, port: int, protocol: str) -> tuple[str, int]:
         """Return the host and port at which this process reaches that container port."""
         task = self.snapshot()
+        if task.container(container).plan.definition.disable_networking:
+            text = f"container '{container}' has no network (disableNetworking): no port is reachable"
+            raise EcsTaskError(text)
         match task.plan.definition.network_mode:
             case NetworkMode.AWSVPC:
                 return self._sandbox_of(container).reach(port)
@@ -137,36 +146,90 @@ class LocalTask:
             )
         return sandbox
 
-    def execute(self, container: str, command: Sequence[str], timeout_s: float) -> ExecResult:
+    def execute(
+        self, container: str, command: Sequence[str], timeout_s: float, user: str | None = None
+    ) -> ExecResult:
         """Run a command in a running container."""
-        outcome = self._tools.runtime.execute(self._runtime_id(container), list(command), timeout_s=timeout_s)
+        runtime_id = self._runtime_id(container)
+        with _refusal_told(f"no command could be run in container '{container}'"):
+            outcome = self._tools.runtime.execute(runtime_id, list(command), timeout_s=timeout_s, user=user)
         return ExecResult(
             outcome.exit_code,
             outcome.stdout.decode("utf-8", "replace"),
             outcome.stderr.decode("utf-8", "replace"),
         )
 
+    def open_terminal(self, container: str, command: Sequence[str], user: str) -> LocalTerminal:
+        """Start a command in a running container, with a terminal."""
+        runtime_id = self._runtime_id(container)
+        what = f"no command could be run in container '{container}'"
+        with _refusal_told(what):
+            terminal = self._tools.runtime.open_terminal(
+                runtime_id, list(command), environment=TERMINAL_ENVIRONMENT, user=user
+            )
+        return LocalTerminal(terminal, what)
+
     def signal(self, container: str, signal: str) -> None:
         """Send a signal to a container's main process."""
         runtime_id = self._runtime_id(container)
         self._supervisor.post(self.task_id, events.SignalledByTest(container, signal))
-        self._tools.runtime.kill_container(runtime_id, signal)
+        with _refusal_told(f"{signal} could not be sent to container '{container}'"):
+            self._tools.runtime.kill_container(runtime_id, signal)
 
     def pause(self, container: str) -> None:
         """Freeze a container's processes."""
-        self._tools.runtime.pause_container(self._runtime_id(container))
+        runtime_id = self._runtime_id(container)
+        with _refusal_told(f"container '{container}' could not be paused"):
+            self._tools.runtime.pause_container(runtime_id)
 
     def unpause(self, container: str) -> None:
         """Let them go on."""
-        self._tools.runtime.unpause_container(self._runtime_id(container))
+        runtime_id = self._runtime_id(container)
+        with _refusal_told(f"container '{container}' could not be unpaused"):
+            self._tools.runtime.unpause_container(runtime_id)
 
     def _runtime_id(self, container: str) -> str:
         state = self.snapshot().container(container)
         if state.runtime_id is None or state.last_status != "RUNNING" or state.exited:
-            raise EcsTaskError(
-                f"container '{container}' is {state.last_status}; only a RUNNING container can be asked"
-            )
+            status = "has ended" if state.exited else f"is {state.last_status}"
+            raise EcsTaskError(f"container '{container}' {status}; only a RUNNING container can be asked")
         return state.runtime_id
+
+
+class LocalTerminal:
+    """A command with a terminal, whose engine's refusals are errors for the test."""
+
+    def __init__(self, terminal: EngineTerminal, what: str) -> None:
+        self._terminal = terminal
+        self._what = what
+
+    def chunks(self) -> Iterator[bytes]:
+        """Yield what it writes as it comes."""
+        with _refusal_told(self._what):
+            yield from self._terminal.chunks()
+
+    def write(self, data: bytes) -> None:
+        """Let it read these bytes."""
+        with _refusal_told(self._what):
+            self._terminal.write(data)
+
+    def resize(self, *, columns: int, rows: int) -> None:
+        """Set the terminal's size."""
+        with _refusal_told(self._what):
+            self._terminal.resize(columns=columns, rows=rows)
+
+    def close(self) -> None:
+        """Kill it if it still runs."""
+        self._terminal.close()
+
+
+@contextlib.contextmanager
+def _refusal_told(what: str) -> Iterator[None]:
+    """Turn the engine's refusal into an error for the test: what could not be done, and the engine's words."""
+    try:
+        yield
+    except EngineError as error:
+        raise EcsTaskError(f"{what}: {error}") from error
 
 
 def wall_time(clock: Clock, engine_seconds: float) -> datetime:

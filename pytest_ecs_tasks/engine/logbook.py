@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
-from pytest_ecs_tasks.engine.ports import LogSink
+from pytest_ecs_tasks.engine.aws_ports import LineSink
 from pytest_ecs_tasks.task import LogLine
 
 
@@ -28,6 +28,13 @@ class ContainerLog:
             self._chunks.append((received_at, stream, data))
         self._changed()
 
+    def end_life(self) -> None:
+        """Take what lacks its newline as whole lines: nothing that a restarted container writes continues them."""
+        with self._lock:
+            self._cut()
+            self._lines += self._unfinished()
+            self._open.clear()
+
     def text(self) -> str:
         """Return everything as it arrived."""
         with self._lock:
@@ -38,11 +45,7 @@ class ContainerLog:
         """Return the lines from the given index on; the last of each stream may lack its newline."""
         with self._lock:
             self._cut()
-            unfinished = [
-                self._line(received_at, stream, b"".join(parts))
-                for stream, (received_at, parts) in self._open.items()
-            ]
-            return [*self._lines[start:], *unfinished[max(0, start - len(self._lines)) :]]
+            return [*self._lines[start:], *self._unfinished()[max(0, start - len(self._lines)) :]]
 
     def line_count(self) -> int:
         """Return how many lines there are, unfinished ones included."""
@@ -62,35 +65,56 @@ class ContainerLog:
                 self._open[stream] = (begun, parts)
         self._cut_chunks = len(self._chunks)
 
+    def _unfinished(self) -> list[LogLine]:
+        return [
+            self._line(received_at, stream, b"".join(parts))
+            for stream, (received_at, parts) in self._open.items()
+        ]
+
     def _line(self, received_at: float, stream: str, data: bytes) -> LogLine:
         moment = datetime.fromtimestamp(received_at, UTC)
         return LogLine(moment, self._container, stream, data.removesuffix(b"\r").decode("utf-8", "replace"))
 
 
-class LineSplitter:
-    """Joins a container's output into lines, across the engine's 16 KiB frames, for a log sink."""
+class LineCutter:
+    """Joins a container's output into lines, across the engine's 16 KiB frames."""
 
-    def __init__(self, sink: LogSink) -> None:
-        self._sink = sink
+    def __init__(self) -> None:
         self._rest: dict[str, list[bytes]] = {}
 
-    def feed(self, stream: str, data: bytes, received_at: float) -> None:
-        """Pass on every line that ``data`` completes."""
+    def cut(self, stream: str, data: bytes) -> list[bytes]:
+        """Return every line that ``data`` completes, without its newline."""
         first, newline, rest = data.partition(b"\n")
         parts = self._rest.setdefault(stream, [])
         parts.append(first)
         if not newline:
-            return
-        self._sink.write(b"".join(parts), received_at)
+            return []
         *lines, last = rest.split(b"\n")
-        for line in lines:
-            self._sink.write(line, received_at)
         self._rest[stream] = [last] if last else []
+        return [b"".join(parts), *lines]
+
+    def take_rest(self) -> list[bytes]:
+        """Return what lacks its newline, and forget it."""
+        rests = [b"".join(parts) for parts in self._rest.values()]
+        self._rest.clear()
+        return [rest for rest in rests if rest]
+
+
+class LineSplitter:
+    """A :class:`~pytest_ecs_tasks.engine.aws_ports.OutputSink` that hands lines to a log sink."""
+
+    def __init__(self, sink: LineSink) -> None:
+        self._sink = sink
+        self._cutter = LineCutter()
+
+    def feed(self, stream: str, data: bytes, received_at: float) -> None:
+        """Pass on every line that ``data`` completes."""
+        lines = self._cutter.cut(stream, data)
+        if lines:
+            self._sink.write(lines, received_at)
 
     def finish(self, received_at: float) -> None:
         """Pass on what lacks its newline."""
-        for parts in self._rest.values():
-            rest = b"".join(parts)
-            if rest:
-                self._sink.write(rest, received_at)
-        self._rest.clear()
+        rest = self._cutter.take_rest()
+        if rest:
+            self._sink.write(rest, received_at)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import threading
-from collections.abc import Callable, Mapping
-from concurrent.futures import Executor
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
 from typing import assert_never
 from urllib.parse import urlsplit
 
@@ -14,91 +13,80 @@ from pytest_ecs_tasks.core import effects, events
 from pytest_ecs_tasks.core.containers import container_spec
 from pytest_ecs_tasks.core.model import Task
 from pytest_ecs_tasks.core.plan import TaskPlan
-from pytest_ecs_tasks.core.spec import Sensitive
+from pytest_ecs_tasks.core.secrets import find_null, secret_log_options, secret_variables
+from pytest_ecs_tasks.core.spec import hide
 from pytest_ecs_tasks.core.taskdef import NetworkMode
-from pytest_ecs_tasks.engine.logbook import ContainerLog, LineSplitter
+from pytest_ecs_tasks.engine.aws_ports import (
+    AwsServices,
+    CredentialsError,
+    LogStreamError,
+    SecretsError,
+    TaskEndpoints,
+)
+from pytest_ecs_tasks.engine.belongings import Belongings, Reader, Tools
+from pytest_ecs_tasks.engine.fetches import (
+    fetch_router_file,
+    read_environment_files,
+    resolve_logins,
+    resolve_secrets,
+)
+from pytest_ecs_tasks.engine.hints import engine_hint
+from pytest_ecs_tasks.engine.log_outputs import (
+    let_go_of_router,
+    open_output,
+    put_router_files,
+    router_files,
+)
+from pytest_ecs_tasks.engine.logbook import ContainerLog
 from pytest_ecs_tasks.engine.ports import (
     Attachment,
-    AwsServices,
-    Clock,
     ContainerNotFound,
     ContainerRuntime,
     EngineError,
-    ImageSource,
-    LogSink,
-    LogStreamError,
-    Sandbox,
-    SandboxSource,
-    SecretRequest,
-    SecretsError,
 )
 from pytest_ecs_tasks.engine.sockets import dial_tcp
-from pytest_ecs_tasks.engine.watcher import Watcher
+
+Post = Callable[[events.Event], None]
 
 OUTPUT_GRACE_S = 5.0  # how long the output of a container that has ended may take to end too
-EXPECTED_ERRORS = (EngineError, SecretsError, LogStreamError, OSError)
-
-
-@dataclass(frozen=True, slots=True)
-class Tools:
-    """What orders are done with; shared by every task of the run."""
-
-    runtime: ContainerRuntime
-    sandboxes: SandboxSource
-    images: ImageSource
-    watcher: Watcher
-    clock: Clock
-    pool: Executor
-    labels: Mapping[str, str]
-    strict: bool = False
-    keep_engine_logs: bool = False
-
-
-@dataclass(slots=True)
-class Reader:
-    """The thread that follows one life of a container's output."""
-
-    attachment: Attachment
-    thread: threading.Thread
-
-
-@dataclass(slots=True)
-class Belongings:
-    """What one task has on the engine and in AWS."""
-
-    sandboxes: dict[str, Sandbox] = field(default_factory=dict)
-    containers: dict[str, str] = field(default_factory=dict)
-    volumes: list[str] = field(default_factory=list)
-    readers: dict[str, Reader] = field(default_factory=dict)
-    splitters: dict[str, LineSplitter] = field(default_factory=dict)
-    sinks: dict[str, LogSink] = field(default_factory=dict)
-    secrets: Mapping[tuple[str, str], Sensitive] = field(default_factory=dict, repr=False)
 
 
 class Performer:
     """Performs the orders of one task."""
 
     def __init__(
-        self, plan: TaskPlan, tools: Tools, aws: AwsServices, post: Callable[[events.Event], None]
+        self, plan: TaskPlan, tools: Tools, aws: AwsServices, endpoints: TaskEndpoints, post: Post
     ) -> None:
         self._plan = plan
         self._tools = tools
         self._aws = aws
+        self._endpoints = endpoints
         self._post = post
         self._own = Belongings()
         self._labels = {**tools.labels, "pytest-ecs-tasks.task": plan.task_id}
         self._logs: dict[str, ContainerLog] = {}
-        self._readers_wait_on = threading.Condition()
+        self._changed = threading.Condition()
+        self._log_waiters = 0
         for container in plan.containers:
             self._logs[container.name] = ContainerLog(container.name, self._log_changed)
 
     def announce_logs_to(self, changed: threading.Condition) -> None:
-        """Notify that condition whenever a log grows, too."""
-        self._readers_wait_on = changed
+        """Notify that condition when a log grows and somebody waits for that."""
+        self._changed = changed
+
+    @contextlib.contextmanager
+    def announcing_logs(self) -> Iterator[None]:
+        """Announce every growth of a log meanwhile. The condition is held by the caller."""
+        self._log_waiters += 1
+        try:
+            yield
+        finally:
+            self._log_waiters -= 1
 
     def _log_changed(self) -> None:
-        with self._readers_wait_on:
-            self._readers_wait_on.notify_all()
+        if self._log_waiters:
+            with self._changed:
+                self._changed.notify_all()
 
     @property
     def belongings(self) -> Belongings:
@@ -120,28 +108,40 @@ class Performer:
                 self._tools.pool.submit(self._do, task, effect)
 
     def _do(self, task: Task, effect: effects.Effect) -> None:
+        is_work = isinstance(effect, effects.CreateContainer | effects.StartContainer | effects.RemoveTask)
         try:
-            self._post(self._outcome(task, effect))
+            with self._tools.sandboxes.undisturbed() if is_work else contextlib.nullcontext():
+                fact = self._outcome(task, effect)
+            self._post(fact)
         except ContainerNotFound as error:
             if isinstance(effect, effects.InspectContainer | effects.SendSignal):
                 self._post(events.ContainerVanished(effect.container))
             else:
                 self._post(events.EffectFailed(effect, str(error)))
-        except SecretsError as error:
+        except EngineError as error:
+            hint = error.hint or engine_hint(self._plan, effect, str(error))
+            self._post(events.EffectFailed(effect, self._without_log_secrets(str(error)), hint))
+        except (SecretsError, LogStreamError) as error:
             self._post(events.EffectFailed(effect, str(error), error.hint))
-        except EXPECTED_ERRORS as error:
+        except (CredentialsError, OSError) as error:
             self._post(events.EffectFailed(effect, str(error)))
         except Exception as error:  # noqa: BLE001 - a fact must come back, or the task would hang
             self._post(
                 events.EffectFailed(effect, f"{type(error).__name__}: {error} (a bug of pytest-ecs-tasks)")
             )
 
+    def _without_log_secrets(self, words: str) -> str:
+        """Return an engine's words without secret log options: it quotes one that it refuses."""
+        options = (secret_log_options(self._own.secrets, each.name) for each in self._plan.containers)
+        return hide(words, [value for each in options for value in each.values()])
+
     def _outcome(self, task: Task, effect: effects.Effect) -> events.Event:
         match effect:
             case effects.AcquireSandbox():
                 return self._acquire_sandbox(task, effect)
             case effects.PullImage():
-                facts = self._tools.images.provide(effect.image)
+                logins = (self._own.logins.get(name) for name in effect.containers)
+                facts = self._tools.images.provide(effect.image, next(filter(None, logins), None))
                 return events.ImageReady(
                     effect.image,
                     facts.image_id,
@@ -150,7 +150,11 @@ class Performer:
                     frozenset(facts.environment),
                 )
             case effects.ResolveSecrets():
-                return self._resolve_secrets()
+                self._own.logins = resolve_logins(self._plan, self._aws)
+                self._own.file_environments = read_environment_files(self._plan, self._aws)
+                self._own.router_file = fetch_router_file(self._plan, self._aws)
+                self._own.secrets = resolve_secrets(self._plan, self._aws)
+                return events.SecretsResolved(effect.what)
             case effects.CreateVolumes():
                 return self._create_volumes()
             case effects.OpenLog():
@@ -180,6 +184,7 @@ class Performer:
         sandbox = self._tools.sandboxes.acquire(plan, hosts, self._labels)
         self._own.sandboxes[effect.sandbox] = sandbox
         sandbox.serve_aws(self._dial_aws)
+        sandbox.serve_endpoints(lambda: self._endpoints.dial(sandbox.address or ""))
         return events.SandboxReady(
             effect.sandbox,
             sandbox.container_id,
@@ -194,19 +199,13 @@ class Performer:
         port = endpoint.port or (443 if endpoint.scheme == "https" else 80)
         return dial_tcp(endpoint.hostname or "127.0.0.1", port, timeout_s=30)
 
-    def _resolve_secrets(self) -> events.Event:
-        wanted = [
-            SecretRequest(container.name, secret.name, secret.value_from)
-            for container in self._plan.containers
-            for secret in container.definition.secrets
-        ]
-        self._own.secrets = self._aws.resolve_secrets(
-            wanted, region=self._plan.request.region, fargate=self._plan.fargate
-        )
-        return events.SecretsResolved()
-
     def _create_volumes(self) -> events.Event:
+        sources = {}
         for plan in self._plan.volumes:
+            if plan.volume.outlives_task:
+                sources[plan.volume.name] = self._tools.volumes.provide(plan.volume)
+                continue
+            sources[plan.volume.name] = plan.engine_name
             self._own.volumes.append(plan.engine_name)
             self._tools.runtime.create_volume(
                 plan.engine_name,
@@ -214,22 +213,13 @@ class Performer:
                 plan.volume.driver,
                 plan.volume.driver_options,
             )
-        return events.VolumesReady()
+        return events.VolumesReady(sources)
 
     def _open_log(self, task: Task, effect: effects.OpenLog) -> events.Event:
         container = task.container(effect.container)
-        target = container.plan.log
-        assert target is not None
-        sink, note = self._aws.open_log_sink(
-            group=target.group,
-            stream=target.stream or container.runtime_id or self._plan.task_id,
-            region=target.region,
-            create_group=target.create_group,
-            strict=self._tools.strict,
-        )
-        self._own.sinks[effect.container] = sink
-        self._own.splitters[effect.container] = LineSplitter(sink)
-        return events.LogOpened(effect.container, note)
+        output = open_output(task, container, self._aws, self._own.sandboxes, strict=self._tools.strict)
+        self._own.outputs[effect.container] = output
+        return events.LogOpened(effect.container, output.note)
 
     def _create_container(self, task: Task, effect: effects.CreateContainer) -> events.Event:
         container = task.container(effect.container)
@@ -237,29 +227,39 @@ class Performer:
             task,
             container,
             labels=self._labels,
-            secrets={
-                name: value for (owner, name), value in self._own.secrets.items() if owner == effect.container
-            },
+            secrets=secret_variables(self._own.secrets, effect.container),
+            log_secrets=secret_log_options(self._own.secrets, effect.container),
             aws_environment=self._aws_environment(task, container.plan.sandbox),
+            agent_environment=self._endpoints.environment(effect.container),
+            file_environment=self._own.file_environments.get(effect.container),
             keep_engine_logs=self._tools.keep_engine_logs,
         )
         runtime_id = self._tools.runtime.create_container(spec)
         self._own.containers[effect.container] = runtime_id
         self._tools.watcher.register(runtime_id, lambda: self._post(events.EngineReported(effect.container)))
+        if container.plan.definition.firelens:
+            files = router_files(self._plan, self._own.router_file)
+            put_router_files(self._tools.runtime, runtime_id, container.plan.definition, files)
         return events.ContainerCreated(effect.container, runtime_id)
 
     def _aws_environment(self, task: Task, sandbox: str | None) -> dict[str, str]:
-        role = self._aws.role_credentials() if task.plan.definition.task_role_arn else {}
-        # Until the link-local addresses are emulated, no task may reach the credentials of the machine that it runs on.
-        environment = {"AWS_EC2_METADATA_DISABLED": "true", **role}
         if sandbox is not None and task.sandboxes[sandbox].aws_port is not None:
-            return {"AWS_ENDPOINT_URL": f"http://127.0.0.1:{task.sandboxes[sandbox].aws_port}", **environment}
+            return {"AWS_ENDPOINT_URL": f"http://127.0.0.1:{task.sandboxes[sandbox].aws_port}"}
         if task.plan.definition.network_mode is NetworkMode.HOST:
-            return {"AWS_ENDPOINT_URL": self._aws.endpoint_url, **environment}
-        return environment
+            # Here 169.254.169.254 is what it is for the machine: no task may reach its credentials.
+            return {"AWS_ENDPOINT_URL": self._aws.endpoint_url, "AWS_EC2_METADATA_DISABLED": "true"}
+        return {}
 
     def _start_container(self, task: Task, effect: effects.StartContainer) -> events.Event:
         definition = task.container(effect.container).plan.definition
+        self._endpoints.wait_until_ready()
+        files = self._own.file_environments.get(effect.container, {})
+        unfit = find_null({**files, **secret_variables(self._own.secrets, effect.container)})
+        if unfit is not None:
+            raise EngineError(unfit)  # the engine would say it, too, with the value
+        if effect.container in self._own.readers:
+            self._end_reader(effect.container)
+            self._tools.runtime.settle_container(effect.runtime_id)
         attachment = self._tools.runtime.attach(effect.runtime_id, tty=definition.pseudo_terminal)
         thread = threading.Thread(
             target=self._read,
@@ -273,22 +273,25 @@ class Performer:
         return events.ContainerStarted(effect.container, effect.incarnation)
 
     def _read(self, container: str, incarnation: int, attachment: Attachment) -> None:
-        book, splitter, wall = (
-            self._logs[container],
-            self._own.splitters.get(container),
-            self._tools.clock.wall,
-        )
+        book, wall, output = self._logs[container], self._tools.clock.wall, self._own.outputs.get(container)
+        entry = output.entry if output else None
         try:
             for stream, data in attachment.chunks():
                 received_at = wall()
                 book.append(stream, data, received_at)
-                if splitter is not None:
-                    splitter.feed(stream, data, received_at)
-        except (EngineError, OSError):
-            pass  # the output is cut; whether the container has ended is asked next
+                if entry is not None:
+                    entry.feed(stream, data, received_at)
+        except (EngineError, LogStreamError, OSError):
+            pass  # the output is cut, or came when its log was closed; whether the container has ended is asked next
         finally:
             attachment.close()
+            book.end_life()
             self._post(events.OutputEnded(container, incarnation))
+            if entry is not None:
+                with contextlib.suppress(
+                    LogStreamError
+                ):  # what keeps a log from being whole is told when it is closed
+                    entry.finish(wall())
 
     def _inspect(self, effect: effects.InspectContainer) -> events.Event:
         facts = self._tools.runtime.inspect_container(effect.runtime_id)
@@ -299,7 +302,7 @@ class Performer:
             running,
             exit_code=None if running else facts.exit_code,
             out_of_memory=facts.out_of_memory,
-            error=facts.error,
+            error=self._without_log_secrets(facts.error),
         )
 
     def _probe(self, effect: effects.ProbeHealth) -> events.Event:
@@ -316,22 +319,31 @@ class Performer:
         return events.Probed(effect.container, effect.incarnation, outcome.exit_code, output)
 
     def _close_log(self, effect: effects.CloseLog) -> events.Event:
-        reader = self._own.readers.get(effect.container)
+        self._end_reader(effect.container)
+        router = self._plan.definition.router
+        if router is not None and router.name == effect.container:
+            let_go_of_router(self._own.outputs)
+        output = self._own.outputs.get(effect.container)
+        if output is not None:
+            try:
+                output.sink.close()
+            finally:
+                del self._own.outputs[effect.container]
+        return events.LogClosed(effect.container)
+
+    def _end_reader(self, container: str) -> None:
+        """Let the output of a container that has ended end too, within its time."""
+        reader = self._own.readers.get(container)
         if reader is not None:
             reader.thread.join(OUTPUT_GRACE_S)
             reader.attachment.close()
             reader.thread.join(OUTPUT_GRACE_S)
-        splitter = self._own.splitters.pop(effect.container, None)
-        if splitter is not None:
-            splitter.finish(self._tools.clock.wall())
-        sink = self._own.sinks.pop(effect.container, None)
-        if sink is not None:
-            sink.close()
-        return events.LogClosed(effect.container)
 
     def remove(self) -> None:
         """Kill and remove everything that the task has on the engine; returns when it is gone."""
         runtime, own = self._tools.runtime, self._own
+        self._endpoints.close()
+        let_go_of_router(self._own.outputs)
         for sandbox in own.sandboxes.values():
             sandbox.close()
         members = list(own.containers.values())
@@ -348,7 +360,7 @@ class Performer:
             runtime.remove_volume(volume)
         for reader in own.readers.values():
             reader.attachment.close()
-        for container in list(own.splitters):
+        for container in list(own.outputs):
             self._finish_log(container)
 
     def _finish_log(self, container: str) -> None:

@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 from pytest_ecs_tasks.core.plan import SandboxPlan
-from pytest_ecs_tasks.core.spec import ContainerSpec, NetworkBinding, Sensitive
+from pytest_ecs_tasks.core.spec import ContainerSpec, NetworkBinding, RegistryLogin
 
 
 class EngineError(Exception):
-    """A container engine refused or failed a call; the text is the engine's own. ``status`` is HTTP's, if it had one."""
+    """A container engine refused or failed a call; the text is the engine's own. ``status`` is HTTP's, if it had one.
 
-    def __init__(self, message: str, *, status: int | None = None) -> None:
+    ``hint`` is for the person at the keyboard: what to do about it.
+    """
+
+    def __init__(self, message: str, *, status: int | None = None, hint: str = "") -> None:
         super().__init__(message)
         self.status = status
+        self.hint = hint
 
 
 class ImageNotFound(EngineError):  # noqa: N818 - as docker-py names it
@@ -73,6 +78,14 @@ class NetworkFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class VolumeFacts:
+    """A volume on the engine. ``mountpoint`` is a directory of the engine's machine, which need not be this one."""
+
+    name: str
+    mountpoint: str
+
+
+@dataclass(frozen=True, slots=True)
 class EngineEvent:
     """Something happened to a container of ours: ``start``, ``die``, ``oom`` or ``remove``; other actions are left out."""
 
@@ -83,7 +96,7 @@ class EngineEvent:
 
 @dataclass(frozen=True, slots=True)
 class ExecOutcome:
-    """How a command in a container ended. ``exit_code`` is ``None`` when it was still running at the timeout."""
+    """How a command in a container ended. ``exit_code`` is ``None`` when it was killed at the timeout."""
 
     exit_code: int | None
     stdout: bytes
@@ -103,6 +116,26 @@ class Attachment(Protocol):
 
     def close(self) -> None:
         """Close it; ``chunks`` ends. Safe to call twice and from another thread."""
+        ...
+
+
+class EngineTerminal(Protocol):
+    """A command in a container, with a terminal of its own. All raise :class:`EngineError`."""
+
+    def chunks(self) -> Iterator[bytes]:
+        """Yield what it writes as it comes, until it ends or is closed; raises when it could not be started."""
+        ...
+
+    def write(self, data: bytes) -> None:
+        """Let it read these bytes."""
+        ...
+
+    def resize(self, *, columns: int, rows: int) -> None:
+        """Set the terminal's size; nothing happens before the command has begun and after it has ended."""
+        ...
+
+    def close(self) -> None:
+        """Kill it, with what it has started, if it still runs. Safe to call twice and from another thread."""
         ...
 
 
@@ -147,12 +180,17 @@ class ContainerRuntime(Protocol):
         """Whether the engine runs without root."""
         ...
 
+    @property
+    def log_drivers(self) -> frozenset[str]:
+        """The log drivers that it has, by ECS's names; asked once."""
+        ...
+
     def find_image(self, reference: str) -> ImageFacts | None:
         """Return a local image by name, name@digest or id; ``None`` when it is not here."""
         ...
 
-    def pull_image(self, reference: str) -> None:
-        """Pull from its registry with the user's own credentials; raises EngineError with the engine's words."""
+    def pull_image(self, reference: str, login: RegistryLogin | None = None) -> None:
+        """Pull from its registry, with the user's own credentials if none are given."""
         ...
 
     def load_image(self, archive: bytes) -> None:
@@ -177,6 +215,10 @@ class ContainerRuntime(Protocol):
         """Create a volume; without a driver it is a local one."""
         ...
 
+    def find_volume(self, name: str) -> VolumeFacts | None:
+        """Return a volume; ``None`` when the engine has none of that name."""
+        ...
+
     def remove_volume(self, name: str) -> None:
         """Remove it; one that is gone already is no error."""
         ...
@@ -185,8 +227,20 @@ class ContainerRuntime(Protocol):
         """Create and return the id."""
         ...
 
+    def has_path(self, container_id: str, path: str) -> bool:
+        """Tell whether a container, which need not run, has something at that path; its volumes count."""
+        ...
+
+    def put_archive(self, container_id: str, path: str, archive: bytes) -> None:
+        """Unpack a tar archive into a directory of a container, which need not run, or of a volume in it."""
+        ...
+
     def attach(self, container_id: str, *, stdin: bool = False, tty: bool = False) -> Attachment:
         """Attach to a container that was created and not started."""
+        ...
+
+    def settle_container(self, container_id: str) -> None:
+        """Wait until a container that has ended can be attached to and started once more."""
         ...
 
     def start_container(self, container_id: str) -> None:
@@ -195,6 +249,10 @@ class ContainerRuntime(Protocol):
 
     def inspect_container(self, container_id: str) -> ContainerFacts:
         """Return what the engine says about it now. Raises :class:`ContainerNotFound`."""
+        ...
+
+    def container_statistics(self, container_id: str) -> Mapping[str, Any]:
+        """Return one sample of its resource use, as the Docker API writes it."""
         ...
 
     def kill_container(self, container_id: str, signal: str) -> None:
@@ -222,7 +280,16 @@ class ContainerRuntime(Protocol):
         environment: Mapping[str, str] | None = None,
         user: str | None = None,
     ) -> ExecOutcome:
-        """Run a command in a running container and wait for it, at most ``timeout_s`` seconds."""
+        """Run a command in a running container and wait for it, at most ``timeout_s`` seconds; then it is killed.
+
+        What it has started in the container is killed with it.
+        """
+        ...
+
+    def open_terminal(
+        self, container_id: str, command: Sequence[str], *, environment: Mapping[str, str], user: str
+    ) -> EngineTerminal:
+        """Start a command in a running container, with a terminal of its own."""
         ...
 
     def events(self, label: str) -> EventStream:
@@ -246,71 +313,6 @@ class ContainerRuntime(Protocol):
 
     def close(self) -> None:
         """Close every connection."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class SecretRequest:
-    """One secret to fetch: for which container and variable, and from where."""
-
-    container: str
-    name: str
-    value_from: str
-
-
-class SecretsError(Exception):
-    """A secret could not be had. The text is the agent's (after its prefix); ``hint`` is for the person at the keyboard."""
-
-    def __init__(self, message: str, *, hint: str = "") -> None:
-        super().__init__(message)
-        self.hint = hint
-
-
-class LogStreamError(Exception):
-    """A log stream could not be made; the text is the AWS error's."""
-
-
-class LogSink(Protocol):
-    """One CloudWatch log stream, written from one thread."""
-
-    def write(self, line: bytes, received_at: float) -> None:
-        """Take one line without its newline (wall-clock seconds since the epoch). Never blocks for long."""
-        ...
-
-    def close(self) -> None:
-        """Deliver what is left; returns when CloudWatch has it."""
-        ...
-
-
-class AwsServices(Protocol):
-    """The test's AWS, as far as the engine uses it."""
-
-    @property
-    def endpoint_url(self) -> str:
-        """Where it listens, for this machine: ``http://127.0.0.1:PORT``."""
-        ...
-
-    def resolve_secrets(
-        self, requests: Sequence[SecretRequest], *, region: str, fargate: bool
-    ) -> Mapping[tuple[str, str], Sensitive]:
-        """Fetch every secret as the agent does; keys are (container, variable). Raises :class:`SecretsError`."""
-        ...
-
-    def open_log_sink(
-        self, *, group: str, stream: str, region: str, create_group: bool, strict: bool
-    ) -> tuple[LogSink, str | None]:
-        """Open a log stream; the second value says what had to be made up for it (a missing group), if anything.
-
-        Raises :class:`LogStreamError`.
-        """
-        ...
-
-    def role_credentials(self) -> Mapping[str, str]:
-        """Return the variables that stand in for a task role's credentials, as long as there is no endpoint for them."""
-        ...
-
-    def state_changed(self, event: Mapping[str, object]) -> None:
-        """Take an ECS event in EventBridge's form."""
         ...
 
 
@@ -373,6 +375,14 @@ class Sandbox(Protocol):
         """Carry connections to ``aws_port`` to what ``dial`` connects to."""
         ...
 
+    def serve_endpoints(self, dial: Dial) -> None:
+        """Carry connections to 169.254.170.2:80 to what ``dial`` connects to; it is called on a thread for each."""
+        ...
+
+    def connect(self, port: int, *, host: str | None = None) -> socket.socket:
+        """Connect to a TCP port from inside the namespace: at its own address, or at ``host``. Raises OSErrors."""
+        ...
+
     def reach(self, port: int) -> tuple[str, int]:
         """Return where this process reaches a TCP port of the namespace's own address (not of its loopback)."""
         ...
@@ -386,13 +396,22 @@ class SandboxSource(Protocol):
     """Where namespaces come from: a warm pool in the run's network, or made to measure."""
 
     def acquire(self, plan: SandboxPlan, hosts: Mapping[str, str], labels: Mapping[str, str]) -> Sandbox:
-        """Return a running one. ``hosts`` are further names to resolve in it (links)."""
+        """Return a running one. ``hosts`` are further names to resolve in it (links).
+
+        In it 169.254.170.2:80 leads to what ``serve_endpoints`` says, and 169.254.169.254 cannot be reached. Raises
+        :class:`EngineError` when that could not be set up, too: no task may run without its credentials, or with those
+        of the machine that it runs on.
+        """
+        ...
+
+    def undisturbed(self) -> AbstractContextManager[None]:
+        """Make none ahead of time meanwhile, as that would slow down what the engine is doing for a task."""
         ...
 
 
 class ImageSource(Protocol):
     """How an image gets onto the engine: once each, whoever asks."""
 
-    def provide(self, reference: str) -> ImageFacts:
-        """Return the image, pulled if the pull policy says so. Raises :class:`EngineError`."""
+    def provide(self, reference: str, login: RegistryLogin | None = None) -> ImageFacts:
+        """Return the image, pulled (with ``login``) if the pull policy says so. Raises :class:`EngineError`."""
         ...

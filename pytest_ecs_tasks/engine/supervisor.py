@@ -20,6 +20,7 @@ from pytest_ecs_tasks.errors import EngineCrashed
 
 Perform = Callable[[Task, Effect], None]
 Publish = Callable[[Task, float], None]
+Watch = Callable[[Task], None]
 
 
 @dataclass(slots=True)
@@ -29,6 +30,7 @@ class Entry:
     task: Task
     perform: Perform
     publish: Publish
+    watch: Watch | None = None
     changed: threading.Condition = field(default_factory=threading.Condition)
     transcript: list[TranscriptEntry] = field(default_factory=list)
     wake_at: float = math.inf
@@ -53,10 +55,15 @@ class Supervisor:
         self._lock = threading.Lock()
         self._crash: str | None = None
 
-    def submit(self, plan: TaskPlan, perform: Perform, publish: Publish) -> Entry:
-        """Take a task on. ``perform`` must return at once; ``publish`` gets each visible change, in order."""
+    def submit(
+        self, plan: TaskPlan, perform: Perform, publish: Publish, *, watch: Watch | None = None
+    ) -> Entry:
+        """Take a task on. ``perform`` must return at once; ``publish`` gets each visible change, in order.
+
+        ``watch`` gets the task after every fact that has changed it, its health too; it must return at once.
+        """
         self.check()
-        entry = Entry(submit(plan, self._clock.now()), perform, publish)
+        entry = Entry(submit(plan, self._clock.now()), perform, publish, watch)
         with self._lock:
             self._entries[plan.task_id] = entry
             if self._thread is None:
@@ -64,6 +71,12 @@ class Supervisor:
                 self._thread.start()
         self.post(plan.task_id, events.TaskSubmitted())
         return entry
+
+    def snapshot(self, task_id: str) -> Task | None:
+        """Return a task as it is now; ``None`` when it is not known yet or forgotten."""
+        with self._lock:
+            entry = self._entries.get(task_id)
+        return entry.task if entry is not None else None
 
     def post(self, task_id: str, event: events.Event) -> None:
         """Put a fact into the mailbox; any thread may."""
@@ -141,5 +154,7 @@ class Supervisor:
                     TranscriptEntry(now, letter.event, step.effects, status, ignored=step.task == before)
                 )
             entry.changed.notify_all()
+        if entry.watch is not None and step.task is not before:
+            entry.watch(step.task)
         for effect in step.effects:
             entry.perform(step.task, effect)

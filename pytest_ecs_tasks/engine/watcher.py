@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Callable
 
@@ -44,8 +45,9 @@ class Watcher:
 
     def close(self) -> None:
         """End the stream and its thread."""
-        self._closed.set()
-        stream, thread = self._stream, self._thread
+        with self._lock:
+            self._closed.set()
+            stream, thread = self._stream, self._thread
         if stream is not None:
             stream.close()
         if thread is not None:
@@ -55,17 +57,18 @@ class Watcher:
         failures = 0
         while not self._closed.is_set():
             try:
-                self._stream = self._runtime.events(self._label)
-                self._reconcile()
-                failures = 0
-                for event in self._stream:
-                    if event.action == "die":
-                        self._tell(event.container_id)
+                with contextlib.closing(self._runtime.events(self._label)) as stream:
+                    with self._lock:
+                        self._stream = stream
+                        if self._closed.is_set():
+                            return
+                    self._reconcile()
+                    failures = 0
+                    for event in stream:
+                        if event.action == "die":
+                            self._tell(event.container_id)
             except (EngineError, OSError):
                 pass
-            finally:
-                if self._stream is not None:
-                    self._stream.close()
             self._closed.wait(RECONNECT_AFTER_S[min(failures, len(RECONNECT_AFTER_S) - 1)])
             failures += 1
 

@@ -20,6 +20,9 @@ from pytest_ecs_tasks.plugin.fixtures import (
     ecs_images,
     ecs_network,
     ecs_region,
+    ecs_registry,
+    ecs_service,
+    ecs_substitute,
     ecs_task,
     ecs_task_factory,
     ecs_taskdef_dir,
@@ -38,6 +41,9 @@ __all__ = [
     "ecs_images",
     "ecs_network",
     "ecs_region",
+    "ecs_registry",
+    "ecs_service",
+    "ecs_substitute",
     "ecs_task",
     "ecs_task_factory",
     "ecs_taskdef_dir",
@@ -61,7 +67,12 @@ def pytest_configure(config: pytest.Config) -> None:
     register_markers(config)
     config.stash[FACTS_KEY] = []
     if not config.getoption("help", False):
-        config.stash[RUN_KEY] = EcsRun(config, read_settings(config))
+        settings = read_settings(config)
+        config.stash[RUN_KEY] = EcsRun(config, settings)
+        if config.getoption("ecs_check"):
+            from pytest_ecs_tasks.plugin.check import Check
+
+            config.pluginmanager.register(Check(config, strict=settings.strict), "ecs_check")
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -103,26 +114,11 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     idle = ("collectonly", "setupplan", "showfixtures", "show_fixtures_per_test", "ecs_check")
     if any(config.getoption(name, False) for name in idle):
         return
-    if any(item.get_closest_marker("ecs") for item in session.items):
-        run_of(config).cluster.warm_up()
+    items = [item for item in session.items if item.get_closest_marker("ecs")]
+    if items:
+        from pytest_ecs_tasks.plugin.warming import needs_aws
 
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_runtestloop(session: pytest.Session) -> bool | None:
-    """Serve ``--ecs-check``."""
-    if not session.config.getoption("--ecs-check"):
-        return None
-    from pytest_ecs_tasks.plugin.check import check_definitions
-
-    messages, count = check_definitions(session, run_of(session.config))
-    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
-    if reporter is not None:
-        reporter.ensure_newline()
-        for message in messages:
-            reporter.line(message)
-        reporter.line(f"ecs-check: {count} task definitions, {len(messages)} with problems")
-    session.testsfailed = len(messages)
-    return True
+        run_of(config).cluster.warm_up(aws=needs_aws(items))
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -40,6 +40,8 @@ class EcsTaskFactory:
         substitute: Mapping[str, str] | None = ...,
         start_timeout: float | None = ...,
         count: Literal[1] = ...,
+        resource: str | None = ...,
+        family: str | None = ...,
         overrides: Overrides | None = ...,
         environment: Mapping[str, object] | None = ...,
     ) -> EcsTask: ...
@@ -55,6 +57,8 @@ class EcsTaskFactory:
         images: Mapping[str, str] | None = ...,
         substitute: Mapping[str, str] | None = ...,
         start_timeout: float | None = ...,
+        resource: str | None = ...,
+        family: str | None = ...,
         overrides: Overrides | None = ...,
         environment: Mapping[str, object] | None = ...,
     ) -> list[EcsTask]: ...
@@ -87,15 +91,7 @@ def start(
 ) -> list[EcsTask]:
     """Start what a marker says, ``count`` times, and wait for it."""
     owner = run.owner()
-    places = places_of(run, owner)
-    definition = read_source(
-        mark.source,
-        places,
-        substitute=mark.substitute,
-        describe=lambda name: describe_registered(run, name),
-        name="ecs_taskdef({…})",
-    )
-    report_unsupported(definition, places, strict=run.settings.strict)
+    definition = read_definition(run, owner, mark)
     request = make_request(run, owner, definition, mark, overrides, environment)
     run.require_engine()
     aws = run.aws()
@@ -108,6 +104,34 @@ def start(
     for task in tasks:
         await_task(task, mark.wait)
     return tasks
+
+
+def read_definition(run: EcsRun, owner: Owner, mark: TaskMark) -> TaskDefinition:
+    """Return the task definition that a marker names, and tell of what in it is not emulated."""
+    places = places_of(run, owner)
+    definition = read_source(
+        mark.source,
+        places,
+        substitute={
+            **_pseudo_parameters(run, owner),
+            **run.value("ecs_substitute", owner),
+            **mark.substitute,
+        },
+        describe=lambda name: describe_registered(run, name),
+        name="ecs_taskdef({…})",
+        resource=mark.resource,
+        family=mark.family,
+    )
+    report_unsupported(definition, places, strict=run.settings.strict)
+    return definition
+
+
+def _pseudo_parameters(run: EcsRun, owner: Owner) -> dict[str, str]:
+    """Return what a template means by the region and the account."""
+    return {
+        "AWS::Region": str(run.value("ecs_region", owner)),
+        "AWS::AccountId": str(run.value("ecs_account_id", owner)),
+    }
 
 
 def await_task(task: EcsTask, wait: object) -> None:
@@ -145,8 +169,8 @@ def make_request(
         merged.setdefault(name, {}).update(variables)
     return RunTaskRequest(
         definition=definition,
-        overrides=tuple(_container_override(each) for each in overrides),
-        images={**run.value("ecs_images", owner), **mark.images},
+        overrides=tuple(container_override(each) for each in overrides),
+        images=_images(definition, mark.images, run.value("ecs_images", owner)),
         environment=merged,
         launch_type=LaunchType(mark.launch_type) if mark.launch_type else None,
         region=str(run.value("ecs_region", owner)),
@@ -154,7 +178,19 @@ def make_request(
     )
 
 
-def _container_override(mark: OverrideMark) -> ContainerOverride:
+def _images(definition: TaskDefinition, *mappings: Mapping[str, str]) -> dict[str, str]:
+    """Return the image of each container that the first mapping which knows the container has for it."""
+    from pytest_ecs_tasks.core.plan import mapped_image
+
+    found = {
+        container.name: [image for images in mappings if (image := mapped_image(container, images))]
+        for container in definition.containers
+    }
+    return {name: images[0] for name, images in found.items() if images}
+
+
+def container_override(mark: OverrideMark) -> ContainerOverride:
+    """Return RunTask's form of an override."""
     from pytest_ecs_tasks.core.request import ContainerOverride
 
     return ContainerOverride(
@@ -164,6 +200,7 @@ def _container_override(mark: OverrideMark) -> ContainerOverride:
         image=mark.image,
         cpu=mark.cpu,
         memory_mib=mark.memory,
+        health_check=mark.health_check,
     )
 
 

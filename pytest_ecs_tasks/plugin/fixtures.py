@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -13,6 +13,8 @@ from pytest_ecs_tasks.plugin.run import run_of
 if TYPE_CHECKING:
     from pytest_ecs_tasks.plugin.factory import EcsTaskFactory
     from pytest_ecs_tasks.plugin.handle import EcsAws
+    from pytest_ecs_tasks.plugin.registry import EcsRegistry
+    from pytest_ecs_tasks.plugin.service import EcsService
     from pytest_ecs_tasks.task import EcsTask
 
 
@@ -22,6 +24,17 @@ def ecs_task(request: pytest.FixtureRequest, ecs_task_factory: EcsTaskFactory) -
     from pytest_ecs_tasks.plugin.marked import start_marked
 
     return start_marked(run_of(request.config), request)
+
+
+@pytest.fixture
+def ecs_service(request: pytest.FixtureRequest, ecs_aws: EcsAws) -> Iterator[EcsService]:
+    """A service of ``@pytest.mark.ecs_taskdef``, of as many tasks as its ``count`` says, waited for until it is steady."""
+    from pytest_ecs_tasks.plugin.service import create_marked, end_marked
+
+    run = run_of(request.config)
+    service = create_marked(run, request)
+    yield service
+    end_marked(run, service)
 
 
 @pytest.fixture(scope="session")
@@ -38,6 +51,14 @@ def ecs_aws(pytestconfig: pytest.Config) -> EcsAws:
     from pytest_ecs_tasks.plugin.handle import EcsAws
 
     return EcsAws(run_of(pytestconfig))
+
+
+@pytest.fixture(scope="session")
+def ecs_registry(pytestconfig: pytest.Config) -> EcsRegistry:
+    """The registry of the test's ECR: ``push()`` images, and tasks pull ECR's names from it."""
+    from pytest_ecs_tasks.plugin.registry import EcsRegistry
+
+    return EcsRegistry(run_of(pytestconfig))
 
 
 @pytest.fixture
@@ -69,6 +90,12 @@ def ecs_images() -> Mapping[str, str]:
 @pytest.fixture(scope="session")
 def ecs_environment() -> Mapping[str, object]:
     """Variables added to containers: container name → variables, or variables for all. Redefine it in ``conftest.py``."""
+    return {}
+
+
+@pytest.fixture(scope="session")
+def ecs_substitute() -> Mapping[str, str]:
+    """What fills the placeholders of every file: placeholder → text. Redefine it in ``conftest.py``; a marker's own wins."""
     return {}
 
 

@@ -24,11 +24,22 @@ def start_marked(run: EcsRun, request: pytest.FixtureRequest) -> EcsTask:
 
 
 def task_mark(item: pytest.Item, parameter: object) -> TaskMark:
-    """Return the marker that counts. Raises :class:`MarkerError` without one."""
+    """Return the marker that counts for ``ecs_task``. Raises :class:`MarkerError` without one."""
+    mark = find_mark(item, parameter, "ecs_task")
+    if mark.count > 1:
+        raise MarkerError(
+            f"ecs_taskdef(): count={mark.count} makes more tasks than ecs_task can be. "
+            f"Use ecs_task_factory.run(…, count={mark.count}), which returns a list."
+        )
+    return mark
+
+
+def find_mark(item: pytest.Item, parameter: object, fixture: str) -> TaskMark:
+    """Return the marker that counts for a fixture. Raises :class:`MarkerError` without one."""
     nearest = item.get_closest_marker("ecs_taskdef")
     if nearest is None and parameter is None:
         raise MarkerError(
-            f"{item.nodeid} uses ecs_task but has no task definition.\n"
+            f"{item.nodeid} uses {fixture} but has no task definition.\n"
             '  Add  @pytest.mark.ecs_taskdef("taskdef.json")  to the test, its class or module.'
         )
     if parameter is None:
@@ -41,11 +52,6 @@ def task_mark(item: pytest.Item, parameter: object) -> TaskMark:
             else {key: value for key, value in nearest.kwargs.items() if key != "source"}
         )
         mark = marks.call_checked("ecs_taskdef", (parameter,), keywords)
-    if mark.count > 1:
-        raise MarkerError(
-            f"ecs_taskdef(): count={mark.count} makes more tasks than ecs_task can be. "
-            f"Use ecs_task_factory.run(…, count={mark.count}), which returns a list."
-        )
     return replace(mark)
 
 

@@ -7,7 +7,7 @@ import inspect
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
@@ -32,6 +32,8 @@ class TaskMark:
     substitute: Mapping[str, str] = field(default_factory=dict)
     start_timeout: float | None = None
     count: int = 1
+    resource: str | None = None
+    family: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +46,7 @@ class OverrideMark:
     image: str | None = None
     cpu: int | None = None
     memory: int | None = None
+    health_check: tuple[str, ...] | Mapping[str, object] | Literal[False] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +75,14 @@ def ecs_taskdef(
     substitute: Mapping[str, str] | None = None,
     start_timeout: float | None = None,
     count: int = 1,
+    resource: str | None = None,
+    family: str | None = None,
 ) -> TaskMark:
-    """Check and return what a task definition marker says."""
+    """Check and return what a task definition marker says.
+
+    ``resource`` tells which task definition of a file is meant that has several: a template's logical id, or Terraform's
+    address. ``family`` names the one of a file that has none: a list of container definitions.
+    """
     _expect(
         isinstance(source, str | os.PathLike | Mapping),
         "source",
@@ -104,8 +113,21 @@ def ecs_taskdef(
     _expect(
         isinstance(count, int) and not isinstance(count, bool) and count >= 1, "count", count, "1 or more"
     )
+    for name, value, example in (
+        ("resource", resource, "a logical id or an address: 'aws_ecs_task_definition.web'"),
+        ("family", family, "a family's name"),
+    ):
+        _expect(value is None or (isinstance(value, str) and bool(value)), name, value, example)
     return TaskMark(
-        source, wait, launch_type, dict(images or {}), dict(substitute or {}), start_timeout, count
+        source=source,
+        wait=wait,
+        launch_type=launch_type,
+        images=dict(images or {}),
+        substitute=dict(substitute or {}),
+        start_timeout=start_timeout,
+        count=count,
+        resource=resource,
+        family=family,
     )
 
 
@@ -117,16 +139,19 @@ def ecs_overrides(
     image: str | None = None,
     cpu: int | None = None,
     memory: int | None = None,
+    health_check: Sequence[str] | Mapping[str, object] | Literal[False] | None = None,
 ) -> OverrideMark:
-    """Check and return what an overrides marker says."""
+    """Check and return what an overrides marker says.
+
+    ``health_check`` is a command (``["CMD-SHELL", "…"]``) for the declared check, a whole check as the API has it
+    (``{"command": […], "interval": 5}``) or ``False``, for none.
+    """
     _expect(isinstance(container, str), "container", container, "a container's name")
-    is_list = (
-        isinstance(command, Sequence)
-        and not isinstance(command, str)
-        and all(isinstance(each, str) for each in command)
-    )
     _expect(
-        command is None or is_list, "command", command, 'a list of strings, as in RunTask: ["echo", "hello"]'
+        command is None or _is_texts(command),
+        "command",
+        command,
+        'a list of strings, as in RunTask: ["echo", "hello"]',
     )
     _expect_texts("environment", environment, show=False)
     _expect(image is None or isinstance(image, str), "image", image, "an image's name")
@@ -134,7 +159,25 @@ def ecs_overrides(
         whole = isinstance(number, int) and not isinstance(number, bool)
         _expect(number is None or whole, name, number, "a whole number")
     words = None if command is None else tuple(command)
-    return OverrideMark(container, words, dict(environment or {}), image, cpu, memory)
+    check = _read_health_check(health_check)
+    return OverrideMark(container, words, dict(environment or {}), image, cpu, memory, check)
+
+
+def _read_health_check(given: Any) -> tuple[str, ...] | Mapping[str, object] | Literal[False] | None:
+    if given is None or given is False or isinstance(given, Mapping):
+        return given
+    valid = (
+        'a command such as ["CMD-SHELL", "wget -qO- localhost"], a dict as in the task definition, '
+        "or False for no health check"
+    )
+    _expect(_is_texts(given), "health_check", given, valid)
+    return tuple(given)
+
+
+def _is_texts(value: object) -> bool:
+    if not isinstance(value, Sequence) or isinstance(value, str | bytes):
+        return False
+    return all(isinstance(each, str) for each in value)
 
 
 def ecs_secret(name_or_arn: str, value: str | bytes | Mapping[str, object]) -> SecretMark:
@@ -142,7 +185,7 @@ def ecs_secret(name_or_arn: str, value: str | bytes | Mapping[str, object]) -> S
     _expect(
         isinstance(name_or_arn, str) and bool(name_or_arn), "name_or_arn", name_or_arn, "a name or an ARN"
     )
-    _expect(isinstance(value, str | bytes | Mapping), "value", type(value).__name__, "a str, bytes or a dict")
+    _expect_kind(value, (str, bytes, Mapping), "a str, bytes or a dict")
     return SecretMark(name_or_arn, value)
 
 
@@ -153,7 +196,7 @@ def ecs_parameter(
     _expect(
         isinstance(name_or_arn, str) and bool(name_or_arn), "name_or_arn", name_or_arn, "a name or an ARN"
     )
-    _expect(isinstance(value, str | Mapping), "value", type(value).__name__, "a str or a dict")
+    _expect_kind(value, (str, Mapping), "a str or a dict")
     _expect(isinstance(secure, bool), "secure", secure, "True or False")
     return ParameterMark(name_or_arn, value, secure)
 
@@ -233,6 +276,12 @@ def _suggest(marker: str, keyword: str) -> str:
 def _nearest(word: str, choices: Sequence[str]) -> str:
     match = difflib.get_close_matches(word, choices, n=1)
     return f"; did you mean {match[0]!r}?" if match else ""
+
+
+def _expect_kind(value: object, kinds: tuple[type, ...], valid: str) -> None:
+    """Refuse a secret value of another kind without showing it."""
+    if not isinstance(value, kinds):
+        raise MarkerError(f"value is of type {type(value).__name__}: use {valid}")
 
 
 def _expect(holds: bool, argument: str, value: object, valid: str) -> None:

@@ -108,8 +108,9 @@ OPTIONS = (
     Option(
         "aws",
         "server",
-        "Who plays AWS: server (moto in child processes) or an endpoint URL.",
-        or_url("server"),
+        "Who plays AWS: server (moto in child processes), in-process (the backends of your own mock_aws) or an endpoint "
+        "URL.",
+        or_url("server", "in-process"),
         "AWS",
     ),
     Option(
@@ -176,7 +177,22 @@ def add_options(parser: pytest.Parser) -> None:
         "--ecs-check",
         action="store_true",
         default=False,
-        help="Check every task definition that the selected tests use; run nothing. Needs no engine.",
+        help="Check every task definition that the selected tests use, and every file that is named; run nothing. Needs no "
+        "engine.",
+    )
+    group.addoption(
+        "--ecs-check-format",
+        choices=("text", "json", "github"),
+        default="text",
+        help="What --ecs-check writes: text (file:line:column  severity  code  text), json, or github (annotations). Default: "
+        "text.",
+    )
+    group.addoption(
+        "--ecs-check-substitute",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="What --ecs-check fills a placeholder, or a template's parameter, with; may be given more than once.",
     )
     group.addoption(
         "--ecs-sweep",

@@ -150,4 +150,4 @@ def write_summary(reporter: Any, facts: Sequence[Mapping[str, Any]]) -> None:
     if kept:
         reporter.line("  remove what was kept:  pytest --ecs-sweep")
     for line in swept:
-        reporter.line(f"removed what a dead run had left: {line}")
+        reporter.line(line)

@@ -31,11 +31,12 @@ from pytest_ecs_tasks.plugin.options import Settings
 if TYPE_CHECKING:
     from pytest_ecs_tasks.aws.handle import Aws
     from pytest_ecs_tasks.clusters.local import LocalCluster
+    from pytest_ecs_tasks.core.api.project import Project
     from pytest_ecs_tasks.task import EcsTask
 
 OUR_MODULE = "pytest_ecs_tasks.plugin.fixtures"
 SCOPES = ("session", "package", "module", "class", "function")  # the widest first
-BINDING_FIXTURES = frozenset({"ecs_aws", "ecs_task_factory"})
+BINDING_FIXTURES = frozenset({"ecs_aws", "ecs_registry", "ecs_task_factory"})
 OUR_FIXTURES = frozenset(
     {
         "ecs_account_id",
@@ -45,6 +46,9 @@ OUR_FIXTURES = frozenset(
         "ecs_images",
         "ecs_network",
         "ecs_region",
+        "ecs_registry",
+        "ecs_service",
+        "ecs_substitute",
         "ecs_task",
         "ecs_task_factory",
         "ecs_taskdef_dir",
@@ -72,8 +76,10 @@ class Owner:
     aws: Aws | None = None
     has_own_aws: bool = False
     watched: list[Watched] = field(default_factory=list)
+    started: list[Watched] = field(default_factory=list)  # by ECS calls; they end with its AWS
     is_used: bool = False
     is_seeded: bool = False
+    failures_before: int = 0  # in the run, when it began
 
     @property
     def is_wide(self) -> bool:
@@ -103,7 +109,6 @@ class EcsRun:
         self._cluster: LocalCluster | None = None
         self._thread = threading.get_ident()
         self._last_request: pytest.FixtureRequest | None = None
-        self._failures_at_start: dict[int, int] = {}
 
     # --- the cluster
 
@@ -131,11 +136,6 @@ class EcsRun:
                 made = LocalCluster(local, environ=os.environ, progress=self._progress)
             self._cluster = made
         return self._cluster
-
-    @property
-    def has_cluster(self) -> bool:
-        """Whether a cluster was ever needed."""
-        return self._cluster is not None
 
     def require_engine(self) -> None:
         """Wait for the engine; skip under ``--ecs-missing-engine=skip``. Raises :class:`EngineUnavailable`."""
@@ -165,7 +165,14 @@ class EcsRun:
             self._last_request = request
             yield
             return
-        owner = Owner(name, fixturedef.scope, request.node, request, function=fixturedef.func)
+        owner = Owner(
+            name,
+            fixturedef.scope,
+            request.node,
+            request,
+            function=fixturedef.func,
+            failures_before=self.failures,
+        )
         self._stack.append(owner)
         try:
             if owner.is_wide and BINDING_FIXTURES.intersection(fixturedef.argnames):
@@ -179,12 +186,13 @@ class EcsRun:
 
     def begin_test(self, item: pytest.Item) -> None:
         """Book what is started from now on to this test, unless a fixture is at work."""
-        self.test = Owner(item.nodeid, "function", item, None)
+        self.test = Owner(item.nodeid, "function", item, None, failures_before=self.failures)
         self.seen = []
         names = getattr(item, "fixturenames", ())
         for owner in self.wide:
             if owner.name in names:
-                self.seen.extend(Watched(each.task, line_counts(each.task)) for each in owner.watched)
+                tasks = [each.task for each in (*owner.watched, *owner.started)]
+                self.seen.extend(Watched(task, line_counts(task)) for task in tasks)
 
     def end_test(self) -> None:
         """Close what is the test's alone; its tasks have ended with it."""
@@ -210,7 +218,6 @@ class EcsRun:
         if owner.is_used:
             return
         owner.is_used = True
-        self._failures_at_start[id(owner)] = self.failures
         if owner.request is not None and owner is not self.test:
             owner.request.addfinalizer(lambda: self._end(owner))
         elif isinstance(owner.node, pytest.Item):
@@ -233,21 +240,24 @@ class EcsRun:
             self._stack.remove(owner)
         if owner in self.wide:
             self.wide.remove(owner)
+        keeps = self._keeps(owner)
         try:
             self._end_tasks(owner)
         finally:
             aws, owner.aws = owner.aws, None
             if aws is not None and owner.has_own_aws:
+                if keeps and aws.ecs is not None:
+                    for task in aws.ecs.let_go():
+                        self.cluster.keep(task)
                 aws.close()
 
     def _end_tasks(self, owner: Owner) -> None:
         watched, owner.watched = owner.watched, []
-        failed = self.failures > self._failures_at_start.pop(id(owner), self.failures)
-        keep = self.settings.text("keep")
+        keeps = self._keeps(owner)
         errors = []
         for each in reversed(watched):
             try:
-                if keep == "always" or (keep == "on-failure" and failed):
+                if keeps:
                     self.cluster.keep(each.task)
                 else:
                     each.task.remove()
@@ -255,6 +265,12 @@ class EcsRun:
                 errors.append(error)
         if errors:
             raise errors[0]
+
+    def _keeps(self, owner: Owner) -> bool:
+        """Tell whether what belongs to an owner is to stay on the engine."""
+        failed = self.failures > owner.failures_before
+        keep = self.settings.text("keep")
+        return keep == "always" or (keep == "on-failure" and failed)
 
     # --- AWS
 
@@ -271,6 +287,7 @@ class EcsRun:
             if test.aws is None:
                 test.aws, test.has_own_aws = self._new_aws(owner), True
         self._seed(test, test.aws)
+        self._furnish(test, test.aws)
         return test.aws
 
     def bind(self, owner: Owner) -> Aws:
@@ -282,6 +299,7 @@ class EcsRun:
                 owner.aws, owner.has_own_aws = self._new_aws(owner), True
             self.wide.append(owner)
         self._seed(owner, owner.aws)
+        self._furnish(owner, owner.aws)
         return owner.aws
 
     def _widest(self, names: Sequence[str]) -> Aws | None:
@@ -293,8 +311,23 @@ class EcsRun:
         region = str(self.value("ecs_region", owner))
         account_id = str(self.value("ecs_account_id", owner))
         if (region, account_id) == ("us-east-1", "123456789012"):
-            return self.cluster.new_aws()
-        return self.cluster.new_aws(region=region, account_id=account_id)
+            aws = self.cluster.new_aws()
+        else:
+            aws = self.cluster.new_aws(region=region, account_id=account_id)
+        if aws.ecs is not None:
+            aws.ecs.configure(self._project(owner), lambda task: self._see_started(owner, task))
+        return aws
+
+    def _project(self, owner: Owner) -> Project:
+        from pytest_ecs_tasks.core.api.project import Project
+
+        return Project(self.value("ecs_images", owner), self.value("ecs_environment", owner))
+
+    def _see_started(self, owner: Owner, task: EcsTask) -> None:
+        """Take note of a task that an ECS call has started, for reports; a thread of the AWS's calls this."""
+        watched = Watched(task)
+        owner.started.append(watched)
+        self.seen.append(watched)
 
     def _seed(self, owner: Owner, aws: Aws) -> None:
         """Create what the markers of a test (or of a wide fixture's module or class) ask for, once."""
@@ -314,6 +347,11 @@ class EcsRun:
                 aws.create_parameter(parameter.name, parameter.value, secure=parameter.secure)
             elif mark.name == "ecs_log_group":
                 aws.create_log_group(marks.read_mark(mark))
+
+    def _furnish(self, owner: Owner, aws: Aws) -> None:
+        """Give an AWS its registry when a test or fixture uses ``ecs_registry``; it costs nothing until it is used."""
+        if "ecs_registry" in owner.fixture_names and aws.registry is None:
+            self.cluster.add_registry(aws, image=self.value("ecs_images", owner).get("registry"))
 
     # --- the user's values
 

@@ -11,7 +11,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pytest_ecs_tasks.errors import EcsTaskError, TaskDefinitionError, UnsupportedFieldWarning
+from pytest_ecs_tasks.errors import (
+    EcsTaskError,
+    EcsTasksWarning,
+    Problem,
+    TaskDefinitionError,
+    TaskDefinitionWarning,
+    UnsupportedFeature,
+    UnsupportedFieldWarning,
+)
 from pytest_ecs_tasks.plugin.marks import MarkerError, Source
 
 if TYPE_CHECKING:
@@ -20,7 +28,7 @@ if TYPE_CHECKING:
 FAMILY = re.compile(
     r"^(?:arn:aws[a-z-]*:ecs:[^:]+:\d{12}:task-definition/)?(?P<family>[A-Za-z0-9_-]{1,255})(?::(?P<revision>\d+))?$"
 )
-SUFFIXES = (".json", ".jsonc", ".yaml", ".yml", ".tpl", ".tftpl")
+SUFFIXES = (".json", ".jsonc", ".yaml", ".yml", ".tpl", ".tftpl", ".tf", ".tfstate", ".template")
 
 # What DescribeTaskDefinition adds to what was registered.
 RESPONSE_FIELDS = (
@@ -58,26 +66,48 @@ Describe = Callable[[str], Mapping[str, Any]]
 
 
 def read_source(
-    source: Source, places: Places, *, substitute: Mapping[str, str], describe: Describe | None, name: str
+    source: Source,
+    places: Places,
+    *,
+    substitute: Mapping[str, str],
+    describe: Describe | None,
+    name: str,
+    resource: str | None = None,
+    family: str | None = None,
 ) -> TaskDefinition:
     """Return the task definition that ``source`` names.
 
-    ``describe`` asks ECS for a registered one. ``name`` is what a dict is called in messages. Raises
-    :class:`TaskDefinitionError`, and :class:`MarkerError` for a path that leads nowhere.
+    ``describe`` asks ECS for a registered one. ``name`` is what a dict is called in messages. ``resource`` tells which of a
+    file's task definitions is meant, and ``family`` names one that has no name. Raises :class:`TaskDefinitionError`, and
+    :class:`MarkerError` for a path that leads nowhere.
     """
     from pytest_ecs_tasks.core.parse import parse_task_definition, read_task_definition
 
     if isinstance(source, Mapping):
-        return parse_task_definition(dict(source), name, substitute=substitute)
+        return parse_task_definition(
+            dict(source), name, substitute=substitute, resource=resource, family=family
+        )
     path = find_file(source, places)
     if path is not None:
+        name = shown(path, places.root)
         return read_task_definition(
-            path.read_text(encoding="utf-8"), shown(path, places.root), substitute=substitute
+            _read_bytes(path, name), name, substitute=substitute, resource=resource, family=family
         )
     match = FAMILY.match(os.fspath(source))
     if match is not None and describe is not None:
         return _read_registered(os.fspath(source), match, describe, places)
     raise MarkerError(explain_missing(source, places))
+
+
+def _read_bytes(path: Path, name: str) -> bytes:
+    from pytest_ecs_tasks.core.text import check_size
+
+    try:
+        check_size(path.stat().st_size, name)
+        return path.read_bytes()
+    except OSError as error:
+        text = f"cannot be read: {error.strerror or error}"
+    raise TaskDefinitionError(name, [Problem("", text, code="unreadable-file")])
 
 
 def _read_registered(source: str, match: re.Match[str], describe: Describe, places: Places) -> TaskDefinition:
@@ -144,16 +174,24 @@ def _nearest_file(wanted: Path, places: Places) -> Path | None:
 
 
 def report_unsupported(definition: TaskDefinition, places: Places, *, strict: bool) -> None:
-    """Warn of each field that is not emulated. Raises :class:`TaskDefinitionError` for them under ``ecs_strict``."""
-    if not definition.unsupported:
-        return
-    if strict:
-        raise TaskDefinitionError(f"{definition.source} (ecs_strict)", definition.unsupported)
-    for problem in definition.unsupported:
-        message = UnsupportedFieldWarning(f"{definition.source}: {problem}")
-        warnings.warn_explicit(
-            message, UnsupportedFieldWarning, str(places.root / definition.source), problem.line or 1
+    """Warn of what was forgiven in the file, and of each field that is not emulated.
+
+    Raises :class:`UnsupportedFeature` for the latter under ``ecs_strict``.
+    """
+    for problem in definition.repairs:
+        _warn(TaskDefinitionWarning(f"{definition.source}: {problem}"), definition, problem, places)
+    if strict and definition.unsupported:
+        fields = "".join(f"\n  {problem}" for problem in definition.unsupported)
+        raise UnsupportedFeature(
+            f"{definition.source} has fields that are not emulated (ecs_strict):{fields}"
         )
+    for problem in definition.unsupported:
+        _warn(UnsupportedFieldWarning(f"{definition.source}: {problem}"), definition, problem, places)
+
+
+def _warn(message: EcsTasksWarning, definition: TaskDefinition, problem: Problem, places: Places) -> None:
+    file = str(places.root / definition.source)
+    warnings.warn_explicit(message, type(message), file, problem.line or 1)
 
 
 def override_environment(given: Mapping[str, object], containers: Sequence[str]) -> dict[str, dict[str, str]]:

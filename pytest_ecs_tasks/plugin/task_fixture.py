@@ -32,10 +32,11 @@ def task_fixture(
     Raises :class:`EcsTaskError` for a keyword that the marker does not have.
     """
     try:
-        marks.call_checked("ecs_taskdef", (source,), keywords)
+        mark = marks.call_checked("ecs_taskdef", (source,), keywords)
     except MarkerError as error:
         raise EcsTaskError(f"task_fixture: {error}") from None  # the text says everything
     names = ("ecs_task_factory", *depends)
+    caller = sys._getframe(1)
 
     def task(**fixtures: Any) -> Any:
         run: Callable[..., Any] = fixtures["ecs_task_factory"].run
@@ -47,8 +48,10 @@ def task_fixture(
             parameters
         ),  # pytest reads it: what is asked for, before the set-up begins
         "__doc__": f"The task of {source if isinstance(source, str) else 'a task definition'}.",
-        "ecs_base": sys._getframe(1).f_globals.get("__file__"),
-        "ecs_source": source,
+        "ecs_base": caller.f_globals.get("__file__"),
+        "ecs_line": caller.f_lineno,
+        "ecs_mark": mark,
+        "ecs_overrides": overrides,
     }
     for name, value in attributes.items():
         setattr(task, name, value)

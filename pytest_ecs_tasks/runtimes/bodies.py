@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from pytest_ecs_tasks.core.spec import ContainerSpec, NetworkBinding, Sensitive
-from pytest_ecs_tasks.engine.ports import ContainerFacts, ImageFacts, NetworkFacts
+from pytest_ecs_tasks.core.spec import ContainerSpec, Mount, NetworkBinding, Sensitive
+from pytest_ecs_tasks.engine.ports import ContainerFacts, ImageFacts, NetworkFacts, VolumeFacts
 
 CPU_PERIOD_US = 100_000
 CPU_UNITS = 1024
@@ -31,6 +31,7 @@ def container_body(spec: ContainerSpec) -> dict[str, Any]:
         "StdinOnce": spec.open_stdin,
         "Tty": spec.tty,
         "ExposedPorts": {f"{port.container_port}/{port.protocol}": {} for port in spec.published_ports},
+        "Volumes": {directory: {} for directory in spec.image_volumes},
         "HostConfig": _host_config(spec),
     }
     optional = {
@@ -57,11 +58,9 @@ def _host_config(spec: ContainerSpec) -> dict[str, Any]:
     config: dict[str, Any] = {
         "NetworkMode": spec.network,
         "PortBindings": bindings,
-        # Attached output is complete and half as expensive as a log file that nobody reads.
-        "LogConfig": {"Type": "json-file" if spec.keep_engine_logs else "none", "Config": {}},
-        "Binds": [
-            f"{mount.source}:{mount.target}{':ro' if mount.read_only else ''}" for mount in spec.mounts
-        ],
+        "LogConfig": _log_config(spec),
+        "Binds": [_bind(mount) for mount in spec.mounts],
+        "VolumesFrom": [f"{each.container_id}:{'ro' if each.read_only else 'rw'}" for each in spec.mounts_of],
         "Tmpfs": {
             mount.container_path: ",".join([f"size={mount.size_mib}m", *mount.mount_options])
             for mount in spec.tmpfs
@@ -74,7 +73,15 @@ def _host_config(spec: ContainerSpec) -> dict[str, Any]:
         "Init": spec.init,
         "Privileged": spec.privileged,
         "ReadonlyRootfs": spec.read_only_root,
-        "SecurityOpt": ["no-new-privileges"] if spec.no_new_privileges else [],
+        "SecurityOpt": [*(["no-new-privileges"] if spec.no_new_privileges else []), *spec.security_options],
+        "Devices": [
+            {
+                "PathOnHost": each.host_path,
+                "PathInContainer": each.container_path,
+                "CgroupPermissions": each.permissions,
+            }
+            for each in spec.devices
+        ],
         "Sysctls": dict(spec.sysctls),
         "ExtraHosts": [f"{name}:{address}" for name, address in spec.extra_hosts.items()],
         "Dns": list(spec.dns_servers),
@@ -83,14 +90,37 @@ def _host_config(spec: ContainerSpec) -> dict[str, Any]:
     sizes = {
         "Memory": spec.memory,
         "MemoryReservation": spec.memory_reservation,
+        "MemorySwap": spec.memory_and_swap,
         "CpuShares": spec.cpu_shares,
         "ShmSize": spec.shared_memory_size,
     }
     config.update({name: value for name, value in sizes.items() if value})
+    modes = {"PidMode": spec.pid_mode, "IpcMode": spec.ipc_mode, "MemorySwappiness": spec.swappiness}
+    config.update({name: value for name, value in modes.items() if value is not None})
     if spec.cpu_quota:
         config["CpuPeriod"] = CPU_PERIOD_US
         config["CpuQuota"] = max(LEAST_CPU_QUOTA_US, spec.cpu_quota * CPU_PERIOD_US // CPU_UNITS)
     return config
+
+
+def _bind(mount: Mount) -> str:
+    options = ["ro"] if mount.read_only else []
+    if not mount.copy_up and not mount.is_bind:
+        options.append("nocopy")
+    return ":".join([mount.source, mount.target, *([",".join(options)] if options else [])])
+
+
+def volume_facts(document: Mapping[str, Any]) -> VolumeFacts:
+    """Read the answer of ``GET /volumes/{name}``."""
+    return VolumeFacts(str(document["Name"]), str(document.get("Mountpoint") or ""))
+
+
+def _log_config(spec: ContainerSpec) -> dict[str, Any]:
+    if spec.log_driver is not None:
+        options = {name: reveal(value) for name, value in spec.log_options.items()}
+        return {"Type": spec.log_driver, "Config": options}
+    # Attached output is complete and half as expensive as a log file that nobody reads.
+    return {"Type": "json-file" if spec.keep_engine_logs else "none", "Config": {}}
 
 
 def container_facts(document: Mapping[str, Any]) -> ContainerFacts:

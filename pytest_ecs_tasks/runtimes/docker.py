@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 from typing import Any
 from urllib.parse import quote
 
-from pytest_ecs_tasks.core.spec import ContainerSpec
+from pytest_ecs_tasks.core.spec import ContainerSpec, RegistryLogin
 from pytest_ecs_tasks.engine.ports import (
     ContainerFacts,
     ContainerNotFound,
@@ -21,19 +21,20 @@ from pytest_ecs_tasks.engine.ports import (
     ImageFacts,
     ImageNotFound,
     NetworkFacts,
+    VolumeFacts,
 )
 from pytest_ecs_tasks.runtimes import bodies
-from pytest_ecs_tasks.runtimes.attachment import WireAttachment, split_frames
+from pytest_ecs_tasks.runtimes.attachment import WireAttachment
+from pytest_ecs_tasks.runtimes.commands import CommandRunner
 from pytest_ecs_tasks.runtimes.events import WireEvents
 from pytest_ecs_tasks.runtimes.owner import KEEP_LABEL
 from pytest_ecs_tasks.runtimes.sweeping import Sweep
-from pytest_ecs_tasks.runtimes.transport import Endpoint, Transport, engine_errors
+from pytest_ecs_tasks.runtimes.terminals import WireTerminal, open_terminal
+from pytest_ecs_tasks.runtimes.transport import Endpoint, Transport
 from pytest_ecs_tasks.runtimes.version import pinned_version, probe_version
-from pytest_ecs_tasks.runtimes.wire import Wire
 
 PULL_TIMEOUT_S = 900.0  # without a byte of progress
 PULL_PAUSES_S = (1.0, 3.0)
-EXEC_END_PAUSES_S = (0.002, 0.005, 0.01, 0.02, 0.05)
 
 # A registry that is busy, in the words of either engine; its status is in the text, the engine's own says
 # nothing.
@@ -68,10 +69,13 @@ class DockerRuntime:
         self.version = str(document.get("Version") or "")
         self.architecture = str(document.get("Arch") or "")
         self._transport = Transport(self._endpoint, pinned_version(document))
-        # Held by the object: freezegun replaces the names of modules.
-        self._monotonic = monotonic
         self._closing = threading.Event()
+        # The clock is held by an object: freezegun replaces the names of modules.
+        self._commands = CommandRunner(
+            self._transport, self.url, monotonic=monotonic, wait=self._closing.wait
+        )
         self._rootless: bool | None = None
+        self._log_drivers: frozenset[str] | None = None
 
     @property
     def rootless(self) -> bool:
@@ -80,6 +84,17 @@ class DockerRuntime:
             options = (self._transport.call_json("GET", "/info") or {}).get("SecurityOptions") or ()
             self._rootless = any("name=rootless" in str(option) for option in options)
         return self._rootless
+
+    @property
+    def log_drivers(self) -> frozenset[str]:
+        """The log drivers that it has, by ECS's names; asked once."""
+        if self._log_drivers is None:
+            plugins = (self._transport.call_json("GET", "/info") or {}).get("Plugins") or {}
+            self._log_drivers = self._named_log_drivers(plugins.get("Log") or ())
+        return self._log_drivers
+
+    def _named_log_drivers(self, names: Sequence[str]) -> frozenset[str]:
+        return frozenset(names)
 
     def find_image(self, reference: str) -> ImageFacts | None:
         try:
@@ -90,27 +105,50 @@ class DockerRuntime:
             raise
         return bodies.image_facts(document, reference)
 
-    def pull_image(self, reference: str) -> None:
+    def pull_image(self, reference: str, login: RegistryLogin | None = None) -> None:
         """Pull it, three times if the registry is busy."""
         for pause_s in (*PULL_PAUSES_S, None):
             try:
-                self._pull_once(reference)
+                self._pull_once(reference, login)
             except EngineError as error:
                 if pause_s is None or not _BUSY_REGISTRY.search(str(error)) or self._closing.wait(pause_s):
                     raise
             else:
                 return
 
-    def _pull_once(self, reference: str) -> None:
+    def _pull_once(self, reference: str, login: RegistryLogin | None) -> None:
         repository, tag = split_reference(reference)
         response = self._transport.call(
             "POST",
             "/images/create",
             query={"fromImage": repository, "tag": tag},
-            headers=self._transport.registry_header(reference),
+            headers=self._transport.registry_header(reference, login),
             timeout_s=PULL_TIMEOUT_S,
         )
         raise_error_in_stream(response.content)
+
+    def push_image(self, reference: str, login: RegistryLogin) -> None:
+        """Push an image to the registry in its name. Raises :class:`EngineError` with the registry's words."""
+        repository, tag = split_reference(reference)
+        response = self._transport.call(
+            "POST",
+            f"/images/{quote(repository, safe='/:')}/push",
+            query={"tag": tag},
+            headers=self._transport.registry_header(reference, login),
+            timeout_s=PULL_TIMEOUT_S,
+        )
+        raise_error_in_stream(response.content)
+
+    def tag_image(self, image_id: str, reference: str) -> None:
+        """Give an image one more name."""
+        repository, tag = split_reference(reference)
+        query = {"repo": repository, "tag": tag}
+        self._transport.call("POST", f"/images/{quote(image_id, safe='/:')}/tag", query=query)
+
+    def untag_image(self, reference: str) -> None:
+        """Take a name away, and the image too if it has no other; one that is gone, or is used, is no error."""
+        with _ignore(404, 409):
+            self._transport.call("DELETE", f"/images/{quote(reference, safe='/:@')}")
 
     def load_image(self, archive: bytes) -> None:
         response = self._transport.call("POST", "/images/load", query={"quiet": "1"}, body=archive)
@@ -120,6 +158,12 @@ class DockerRuntime:
         images = self._transport.call_json("GET", "/images/json") or ()
         names = {str(name) for image in images for name in image.get("RepoTags") or ()}
         return tuple(sorted(names - {"<none>:<none>"}))
+
+    def list_digest_names(self) -> tuple[str, ...]:
+        """Return every name with a digest (``repository@sha256:…``) of a local image."""
+        images = self._transport.call_json("GET", "/images/json") or ()
+        names = {str(name) for image in images for name in image.get("RepoDigests") or ()}
+        return tuple(sorted(names - {"<none>@<none>"}))
 
     def create_network(self, name: str, labels: Mapping[str, str]) -> NetworkFacts:
         body = {"Name": name, "CheckDuplicate": True, "Driver": "bridge", "Labels": dict(labels)}
@@ -140,6 +184,11 @@ class DockerRuntime:
             "DriverOpts": dict(driver_options),
         }
         self._transport.call("POST", "/volumes/create", body=body)
+
+    def find_volume(self, name: str) -> VolumeFacts | None:
+        with _ignore(404):
+            return bodies.volume_facts(self._transport.call_json("GET", f"/volumes/{_quote(name)}"))
+        return None
 
     def remove_volume(self, name: str) -> None:
         with _ignore(404):
@@ -163,12 +212,26 @@ class DockerRuntime:
             raise
         return str(document["Id"])
 
+    def has_path(self, container_id: str, path: str) -> bool:
+        query = {"path": path}
+        with _ignore(404):
+            self._transport.call("HEAD", f"/containers/{_quote(container_id)}/archive", query=query)
+            return True
+        return False
+
+    def put_archive(self, container_id: str, path: str, archive: bytes) -> None:
+        place = f"/containers/{_quote(container_id)}/archive"
+        self._transport.call("PUT", place, query={"path": path}, body=archive)
+
     def attach(self, container_id: str, *, stdin: bool = False, tty: bool = False) -> WireAttachment:
         query = {"stream": "1", "stdout": "1", "stderr": "1", **({"stdin": "1"} if stdin else {})}
         with _known(container_id):
             wire = self._transport.hijack(f"/containers/{_quote(container_id)}/attach", query=query)
         wire.set_timeout(None)
         return WireAttachment(wire, tty=tty)
+
+    def settle_container(self, container_id: str) -> None:
+        pass  # one that is not running can be started at once
 
     def start_container(self, container_id: str) -> None:
         self._container_call("POST", container_id, "/start")
@@ -177,6 +240,14 @@ class DockerRuntime:
         with _known(container_id):
             document = self._transport.call_json("GET", f"/containers/{_quote(container_id)}/json")
         return bodies.container_facts(document)
+
+    def container_statistics(self, container_id: str) -> Mapping[str, Any]:
+        query = {"stream": "0", "one-shot": "1"}
+        with _known(container_id):
+            answer = self._transport.call_json(
+                "GET", f"/containers/{_quote(container_id)}/stats", query=query
+            )
+        return dict(answer)
 
     def kill_container(self, container_id: str, signal: str) -> None:
         with _ignore(404, 409):
@@ -215,59 +286,21 @@ class DockerRuntime:
         environment: Mapping[str, str] | None = None,
         user: str | None = None,
     ) -> ExecOutcome:
-        """Run a command in a running container.
-
-        At the timeout the command is let be: the API cannot kill it.
-        """
-        deadline = self._monotonic() + timeout_s
-        body: dict[str, Any] = {"AttachStdout": True, "AttachStderr": True, "Cmd": list(command)}
-        if environment:
-            body["Env"] = [f"{name}={bodies.reveal(value)}" for name, value in environment.items()]
-        if user:
-            body["User"] = user
         with _known(container_id):
-            created = self._transport.call_json("POST", f"/containers/{_quote(container_id)}/exec", body=body)
-        output: dict[str, list[bytes]] = {"stdout": [], "stderr": []}
-        wire = self._transport.hijack(f"/exec/{created['Id']}/start", body={"Detach": False, "Tty": False})
-        try:
-            ended = self._read_until(wire, deadline, output)
-        finally:
-            wire.close()
-        exit_code = self._exec_exit_code(created["Id"], deadline) if ended else None
-        return ExecOutcome(exit_code, b"".join(output["stdout"]), b"".join(output["stderr"]))
+            return self._commands.run(
+                f"/containers/{_quote(container_id)}",
+                command,
+                timeout_s=timeout_s,
+                environment=environment or {},
+                user=user,
+            )
 
-    def _read_until(self, wire: Wire, deadline: float, output: dict[str, list[bytes]]) -> bool:
-        """Collect the output; tell whether it came to its end before the deadline."""
-
-        def pieces() -> Iterator[bytes]:
-            while (left_s := deadline - self._monotonic()) > 0:
-                wire.set_timeout(left_s)
-                data = wire.receive()
-                if not data:
-                    return
-                yield data
-            raise TimeoutError
-
-        with engine_errors(self.url):
-            try:
-                for stream, data in split_frames(pieces()):
-                    output[stream].append(data)
-            except TimeoutError:
-                return False
-        return True
-
-    def _exec_exit_code(self, exec_id: str, deadline: float) -> int | None:
-        """Return the exit code.
-
-        The output may end a moment before the engine has noticed the exit, or long before it.
-        """
-        pauses = iter(EXEC_END_PAUSES_S)
-        while True:
-            document = self._transport.call_json("GET", f"/exec/{exec_id}/json")
-            if not document.get("Running") and document.get("ExitCode") is not None:
-                return int(document["ExitCode"])
-            if self._monotonic() > deadline or self._closing.wait(next(pauses, EXEC_END_PAUSES_S[-1])):
-                return None
+    def open_terminal(
+        self, container_id: str, command: Sequence[str], *, environment: Mapping[str, str], user: str
+    ) -> WireTerminal:
+        path = f"/containers/{_quote(container_id)}"
+        with _known(container_id):
+            return open_terminal(self._transport, self._commands, path, command, environment, user)
 
     def events(self, label: str) -> WireEvents:
         # By label only: Podman answers the filter "event=die" with nothing.

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import os
 import platform
-import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
+
+from pytest_ecs_tasks.engine.system import SystemClock
 
 RUN_LABEL = "pytest-ecs-tasks.run"
 OWNER_LABEL = "pytest-ecs-tasks.owner"
@@ -20,6 +21,13 @@ SANDBOX_LABEL = "pytest-ecs-tasks.sandbox"
 
 # An owner of another host, boot or pid namespace cannot be looked up from here; no test run lasts a day.
 FOREIGN_OWNER_LIFE_S = 24 * 3600.0
+
+_clock = SystemClock()  # in a future that a test has frozen, every owner on another host would be dead
+
+
+def image_prefix(run_id: str) -> str:
+    """Return the first part, behind the registry, of the names of images that a run pulls; the guard finds them by it."""
+    return f"ecs-tasks-{run_id}"
 
 
 class Sweepable(Protocol):
@@ -47,7 +55,7 @@ def owner_of_this_process() -> str:
     pids of its own.
     """
     pid = os.getpid()
-    return f"{_host()}/{pid}/{_start_time(pid) or '-'}/{int(time.time())}"
+    return f"{_host()}/{pid}/{_start_time(pid) or '-'}/{int(_clock.wall())}"
 
 
 def is_alive(owner: str, now: float) -> bool:
@@ -71,7 +79,7 @@ def sweep_dead_owners(runtime: Sweepable, now: float | None = None) -> tuple[str
 
     Raises ``EngineError``.
     """
-    return _sweep(runtime, time.time() if now is None else now, kept=False)
+    return _sweep(runtime, _clock.wall() if now is None else now, kept=False)
 
 
 def sweep_all(runtime: Sweepable, now: float | None = None) -> tuple[str, ...]:
@@ -79,7 +87,7 @@ def sweep_all(runtime: Sweepable, now: float | None = None) -> tuple[str, ...]:
 
     Runs whose owner lives are left alone.
     """
-    return _sweep(runtime, time.time() if now is None else now, kept=True)
+    return _sweep(runtime, _clock.wall() if now is None else now, kept=True)
 
 
 def keep_run(runtime: Sweepable, labels: Mapping[str, str]) -> None:

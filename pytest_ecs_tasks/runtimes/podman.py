@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import ipaddress
 import re
-from collections.abc import Mapping
+import threading
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
-from pytest_ecs_tasks.core.spec import ContainerSpec
+from pytest_ecs_tasks.core.spec import ContainerSpec, RegistryLogin
+from pytest_ecs_tasks.core.taskdef import Tmpfs
 from pytest_ecs_tasks.engine.ports import ContainerFacts, EngineError, ImageFacts, NetworkFacts
 from pytest_ecs_tasks.runtimes import bodies
 from pytest_ecs_tasks.runtimes.docker import (
@@ -21,8 +25,13 @@ from pytest_ecs_tasks.runtimes.docker import (
 from pytest_ecs_tasks.runtimes.transport import Endpoint
 
 LIBPOD = "/v4.0.0/libpod"
+# Podman makes these writable where the root is read-only, and its Docker-compatible API cannot tell it not to.
+_OPENED = ("/tmp", "/var/tmp", "/run")
+_MOST_CLOSED_MIB = 1024  # a limit: what the image has there is copied
 SHORT_NAME_DEFAULTS = ("localhost/", "docker.io/library/", "docker.io/")
 KILLED = 137
+DEPENDENTS_LEAVE_WITHIN_S = (0.05, 0.1, 0.2, 0.4, 0.8)
+SETTLE_TIMEOUT_S = 10.0
 
 # Where the memory cgroup of a rootful container is on this kernel, by cgroup version and by who makes the
 # cgroup.
@@ -51,6 +60,11 @@ class PodmanRuntime(DockerRuntime):
         """
         super().__init__(endpoint, version_document)
         self._oom: dict[str, bool] = {}
+        self._volumes = threading.Lock()
+
+    def _named_log_drivers(self, names: Sequence[str]) -> frozenset[str]:
+        # It takes "json-file" for its own "k8s-file". Podman lists "passthrough", of which nothing could be read.
+        return frozenset({*names, "json-file"} - {"passthrough"})
 
     def find_image(self, reference: str) -> ImageFacts | None:
         # A local build "web:dev" is "localhost/web:dev" here, and the API takes a short name for one of
@@ -63,8 +77,12 @@ class PodmanRuntime(DockerRuntime):
 
     def _adapted(self, spec: ContainerSpec) -> ContainerSpec:
         # A member of another container's network namespace has a host name of its own, its id if none is
-        # given.
-        return spec
+        # given. And it refuses a tmpfs with an owner.
+        tmpfs = tuple(
+            dataclasses.replace(each, mount_options=tuple(drop_owner(each.mount_options)))
+            for each in spec.tmpfs
+        )
+        return dataclasses.replace(spec, tmpfs=(*tmpfs, *_closed_directories(spec)))
 
     def list_image_names(self) -> tuple[str, ...]:
         # People write the short names that they built and pulled by, so those are listed too.
@@ -74,17 +92,30 @@ class PodmanRuntime(DockerRuntime):
             names.add(name.removeprefix(prefix))
         return tuple(sorted(names))
 
-    def _pull_once(self, reference: str) -> None:
+    def _pull_once(self, reference: str, login: RegistryLogin | None) -> None:
         # Docker takes a registry on the loopback for one without TLS; here only the libpod call can be told
         # so.
         if not is_loopback_registry(reference):
-            super()._pull_once(reference)
+            super()._pull_once(reference, login)
             return
         response = self._transport.call(
             "POST",
             f"{LIBPOD}/images/pull",
             query={"reference": reference, "tlsVerify": "false"},
-            headers=self._transport.registry_header(reference),
+            headers=self._transport.registry_header(reference, login),
+            timeout_s=PULL_TIMEOUT_S,
+        )
+        raise_error_in_stream(response.content)
+
+    def push_image(self, reference: str, login: RegistryLogin) -> None:
+        if not is_loopback_registry(reference):
+            super().push_image(reference, login)
+            return
+        response = self._transport.call(
+            "POST",
+            f"{LIBPOD}/images/{quote(reference, safe='')}/push",
+            query={"destination": reference, "tlsVerify": "false"},
+            headers=self._transport.registry_header(reference, login),
             timeout_s=PULL_TIMEOUT_S,
         )
         raise_error_in_stream(response.content)
@@ -129,6 +160,34 @@ class PodmanRuntime(DockerRuntime):
         documents = self._transport.call_json("GET", f"{LIBPOD}/networks/json", query=label_filter(label))
         return [(str(item["id"]), dict(item.get("labels") or {})) for item in documents or ()]
 
+    def create_container(self, spec: ContainerSpec) -> str:
+        # A creation locks the volumes of the container one by one, in any order. Two that share two volumes then wait for
+        # each other, and all of the engine with them, for ever.
+        volumes = {mount.source for mount in spec.mounts if not mount.is_bind}
+        with self._volumes if len(volumes) > 1 or spec.mounts_of else contextlib.nullcontext():
+            return super().create_container(spec)
+
+    def settle_container(self, container_id: str) -> None:
+        # Until Podman's own clean-up has made "stopped" into "exited", 0.2 s later, an attach meets the last life's
+        # end: its output ends at once, and what the next life writes is lost.
+        self._transport.call(
+            "POST",
+            f"{LIBPOD}/containers/{container_id}/wait",
+            query={"condition": "exited", "interval": "10ms"},
+            timeout_s=SETTLE_TIMEOUT_S,
+        )
+
+    def container_statistics(self, container_id: str) -> Mapping[str, Any]:
+        # "Id" for "id", a name without its slash, and the one interface is called "network".
+        answer = dict(super().container_statistics(container_id))
+        networks = answer.pop("networks", None) or {}
+        identifier = answer.pop("Id", container_id)
+        answer.update(id=identifier, name=f"/{str(answer.get('name', '')).lstrip('/')}")
+        answer["networks"] = {
+            ("eth0" if name == "network" else name): each for name, each in networks.items()
+        }
+        return answer
+
     def kill_container(self, container_id: str, signal: str) -> None:
         try:
             super().kill_container(container_id, signal)
@@ -139,12 +198,23 @@ class PodmanRuntime(DockerRuntime):
 
     def remove_container(self, container_id: str) -> None:
         self._oom.pop(container_id, None)
-        try:
-            super().remove_container(container_id)
-        except EngineError as error:
-            # A removal that raced ours makes this a 500 instead of a 404.
-            if "no such container" not in str(error):
-                raise
+        for pause_s in (*DEPENDENTS_LEAVE_WITHIN_S, None):
+            try:
+                super().remove_container(container_id)
+                return
+            except EngineError as error:
+                # A removal that raced ours makes this a 500 instead of a 404.
+                if "no such container" in str(error):
+                    return
+                # On a busy machine a member counts for a moment after its own removal has been answered.
+                if pause_s is None or "has dependent containers" not in str(error):
+                    raise
+                threading.Event().wait(pause_s)
+
+
+def drop_owner(mount_options: Sequence[str]) -> list[str]:
+    """Return the options without the owner of the file system."""
+    return [option for option in mount_options if not option.startswith("uid=")]
 
 
 def is_short_name(reference: str) -> bool:
@@ -172,3 +242,12 @@ def _kernel_saw_oom(container_id: str) -> bool | None:
         if found:
             return int(found[1]) > 0
     return None
+
+
+def _closed_directories(spec: ContainerSpec) -> Iterator[Tmpfs]:
+    """Yield what keeps a read-only root read-only: a read-only tmpfs, where nothing else is or may be mounted."""
+    targets = [each.target for each in spec.mounts] + [each.container_path for each in spec.tmpfs]
+    targets = [re.sub("^/var/run(?=/|$)", "/run", each) for each in (*targets, *spec.image_volumes)]
+    for directory in _OPENED if spec.read_only_root and not spec.mounts_of else ():
+        if not any(each == directory or each.startswith(f"{directory}/") for each in targets):
+            yield Tmpfs(directory, _MOST_CLOSED_MIB, ("ro",))

@@ -76,7 +76,10 @@ class Sweep:
         containers = [item.container_id for item in meant if item.container_id not in last]
         with ThreadPoolExecutor(PARALLEL_CALLS, thread_name_prefix="ecs-tasks/sweep") as executor:
             self._remove(executor, engine.remove_container, containers)
-            self._remove(executor, engine.remove_container, last)
+            # The last one goes alone: of containers that go at once each sees the others on the network's bridge, and
+            # the machine keeps the bridge (netavark 1.4).
+            self._remove(executor, engine.remove_container, last[:-1])
+            self._remove(executor, engine.remove_container, last[-1:])
             volumes = engine.list_labelled("volumes", label, kept=self._kept)
             networks = engine.list_labelled("networks", label, kept=self._kept)
             self._remove(executor, engine.remove_volume, volumes)

@@ -7,6 +7,7 @@ pytest-socket ``socket.socket``: none of the three is on the way from :meth:`Eng
 
 from __future__ import annotations
 
+import base64
 import http.client
 import json
 import os
@@ -32,6 +33,7 @@ import urllib3.connectionpool
 import urllib3.exceptions
 from docker.api import APIClient
 
+from pytest_ecs_tasks.core.spec import RegistryLogin
 from pytest_ecs_tasks.engine.ports import EngineError
 from pytest_ecs_tasks.runtimes.wire import Head, Wire, connect_tcp, connect_unix
 
@@ -301,8 +303,11 @@ class Transport:
         )
         return wire
 
-    def registry_header(self, reference: str) -> dict[str, str]:
-        """Return the header with the user's own credentials for an image's registry; empty without any."""
+    def registry_header(self, reference: str, login: RegistryLogin | None = None) -> dict[str, str]:
+        """Return the header with these credentials, or the user's own for an image's registry; empty without any."""
+        if login is not None:
+            words = {"username": login.username, "password": login.password.reveal()}
+            return {"X-Registry-Auth": base64.urlsafe_b64encode(json.dumps(words).encode()).decode()}
         repository, _ = docker.utils.parse_repository_tag(reference)
         registry, _ = docker.auth.resolve_repository_name(repository)
         with engine_errors(registry):

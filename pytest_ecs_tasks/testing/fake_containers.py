@@ -7,6 +7,7 @@ import threading
 from collections import deque
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
 from pytest_ecs_tasks.core.spec import ContainerSpec, NetworkBinding
 from pytest_ecs_tasks.engine.ports import ContainerFacts, EngineError, EngineEvent, ExecOutcome
@@ -150,3 +151,22 @@ class FakeContainer:
             bindings=self.bindings if self.running else (),
             labels=dict(self.spec.labels),
         )
+
+    def statistics(self, now: float) -> dict[str, object]:
+        """Return a sample of a container that uses nothing; ``now`` in seconds since the epoch."""
+        read = datetime.fromtimestamp(now, UTC).isoformat().replace("+00:00", "Z")
+        return {"read": read, "cpu_stats": {}, "name": f"/{self.spec.name}", "id": self.container_id}
+
+
+def published(spec: ContainerSpec, spare_port: int) -> tuple[NetworkBinding, ...]:
+    """Return where a container's ports are on the host; ``spare_port`` is for those that ask for any."""
+    return tuple(
+        NetworkBinding(port.host_ip, port.container_port, port.host_port or spare_port, port.protocol)
+        for port in spec.published_ports
+    )
+
+
+def bears(labels: Mapping[str, str], label: str) -> bool:
+    """Tell whether there is a label ``key``, or ``key=value``."""
+    key, equals, value = label.partition("=")
+    return key in labels and (not equals or labels[key] == value)

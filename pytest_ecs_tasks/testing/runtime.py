@@ -7,9 +7,8 @@ import itertools
 import signal as signals
 import threading
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 
-from pytest_ecs_tasks.core.spec import ContainerSpec, NetworkBinding
+from pytest_ecs_tasks.core.spec import ContainerSpec, RegistryLogin
 from pytest_ecs_tasks.engine.ports import (
     ContainerFacts,
     ContainerNotFound,
@@ -19,9 +18,20 @@ from pytest_ecs_tasks.engine.ports import (
     ImageFacts,
     ImageNotFound,
     NetworkFacts,
+    VolumeFacts,
 )
 from pytest_ecs_tasks.testing.clock import FakeClock
-from pytest_ecs_tasks.testing.fake_containers import FakeAttachment, FakeContainer, FakeEvents, Script
+from pytest_ecs_tasks.testing.fake_containers import (
+    FakeAttachment,
+    FakeContainer,
+    FakeEvents,
+    Script,
+    bears,
+    published,
+)
+from pytest_ecs_tasks.testing.fake_files import names_in, place_of
+from pytest_ecs_tasks.testing.fake_images import FakeImages
+from pytest_ecs_tasks.testing.fake_terminals import FakeTerminal, outcome_in, terminal_in
 
 KEEP_LABEL = "pytest-ecs-tasks.keep"
 FIRST_HOST_PORT = 49153
@@ -38,6 +48,7 @@ class FakeRuntime:
     version = "0"
     architecture = "amd64"
     rootless = False
+    log_drivers = frozenset({"json-file", "none"})
 
     def __init__(
         self, clock: FakeClock | None = None, *, name: str = "docker", registry: Iterable[str] = ()
@@ -45,12 +56,11 @@ class FakeRuntime:
         self.name = name
         self.clock = clock or FakeClock()
         self.calls: list[tuple[str, str]] = []
-        self._registry = set(registry)
-        self._scripts: dict[str, Script] = {}
-        self._images: dict[str, ImageFacts] = {}
+        self._images = FakeImages(registry)
         self._containers: dict[str, FakeContainer] = {}
         self._networks: dict[str, tuple[NetworkFacts, Mapping[str, str]]] = {}
         self._volumes: dict[str, Mapping[str, str]] = {}
+        self._paths: set[tuple[str, str]] = set()
         self._events: list[FakeEvents] = []
         self._failures: dict[str, list[EngineError]] = {}
         self._numbers = itertools.count(1)
@@ -65,8 +75,7 @@ class FakeRuntime:
         if isinstance(text, str):
             behaviour["output"] = (("stdout", text.encode()),)
         with self._lock:
-            self._scripts[image] = script or Script(**behaviour)  # type: ignore[arg-type]  # the dataclass checks the names
-            return self._add_image(image)
+            return self._images.add(image, script or Script(**behaviour))  # type: ignore[arg-type]  # the dataclass checks
 
     def fail(self, method: str, error: EngineError, *, times: int = 1) -> None:
         """Let the next calls of ``method`` raise ``error`` instead."""
@@ -93,28 +102,25 @@ class FakeRuntime:
         """Return a scripted, pulled or loaded image, by name or id."""
         self._called("find_image", reference)
         with self._lock:
-            by_id = {facts.image_id: facts for facts in self._images.values()}
-            return self._images.get(reference) or by_id.get(reference)
+            return self._images.find(reference)
 
-    def pull_image(self, reference: str) -> None:
+    def pull_image(self, reference: str, login: RegistryLogin | None = None) -> None:
         """Pull an image that is in ``registry``."""
         self._called("pull_image", reference)
-        if reference not in self._registry:
-            raise EngineError(f"manifest for {reference} not found: manifest unknown", status=404)
         with self._lock:
-            self._add_image(reference)
+            self._images.pull(reference)
 
     def load_image(self, archive: bytes) -> None:
         """Take an archive; the image is named by its bytes."""
         self._called("load_image", f"{len(archive)} bytes")
         with self._lock:
-            self._add_image(f"loaded-{hashlib.sha256(archive).hexdigest()[:12]}")
+            self._images.add(f"loaded-{hashlib.sha256(archive).hexdigest()[:12]}")
 
     def list_image_names(self) -> tuple[str, ...]:
         """Return the names of all images."""
         self._called("list_image_names", "")
         with self._lock:
-            return tuple(sorted(self._images))
+            return self._images.names()
 
     def create_network(self, name: str, labels: Mapping[str, str]) -> NetworkFacts:
         """Create a network."""
@@ -143,6 +149,12 @@ class FakeRuntime:
         with self._lock:
             self._volumes[name] = dict(labels)
 
+    def find_volume(self, name: str) -> VolumeFacts | None:
+        """Return a volume that was created."""
+        self._called("find_volume", name)
+        with self._lock:
+            return VolumeFacts(name, f"/volumes/{name}") if name in self._volumes else None
+
     def remove_volume(self, name: str) -> None:
         """Remove it, if it is there."""
         self._called("remove_volume", name)
@@ -153,10 +165,7 @@ class FakeRuntime:
         """Create a container of a scripted image."""
         self._called("create_container", spec.name)
         with self._lock:
-            reference, image = next(
-                ((name, facts) for name, facts in self._images.items() if facts.image_id == spec.image_id),
-                ("", None),
-            )
+            image = self._images.find_by_id(spec.image_id)
             if image is None:
                 raise ImageNotFound(f"No such image: {spec.image_id}", status=404)
             if any(item.spec.name == spec.name for item in self._containers.values()):
@@ -166,21 +175,26 @@ class FakeRuntime:
             container = FakeContainer(
                 _identifier(number),
                 spec,
-                self._scripts.get(reference, Script()),
+                self._images.script(image),
                 stop_signal=image.stop_signal,
             )
             container.address = self._address(spec.network, number)
-            container.bindings = tuple(
-                NetworkBinding(
-                    port.host_ip,
-                    port.container_port,
-                    port.host_port or FIRST_HOST_PORT + number,
-                    port.protocol,
-                )
-                for port in spec.published_ports
-            )
+            container.bindings = published(spec, FIRST_HOST_PORT + number)
             self._containers[container.container_id] = container
             return container.container_id
+
+    def has_path(self, container_id: str, path: str) -> bool:
+        """Tell whether an archive with that path was put into the container, or into its volume there."""
+        self._called("has_path", container_id)
+        with self._lock:
+            return place_of(self._container(container_id).spec, container_id, path) in self._paths
+
+    def put_archive(self, container_id: str, path: str, archive: bytes) -> None:
+        """Take an archive, and remember what is in it."""
+        self._called("put_archive", container_id)
+        with self._lock:
+            spec = self._container(container_id).spec
+            self._paths.update(place_of(spec, container_id, name) for name in names_in(archive, path))
 
     def attach(self, container_id: str, *, stdin: bool = False, tty: bool = False) -> FakeAttachment:
         """Attach to its output."""
@@ -189,6 +203,10 @@ class FakeRuntime:
         with self._lock:
             self._container(container_id).attachments.append(attachment)
         return attachment
+
+    def settle_container(self, container_id: str) -> None:
+        """Return at once: one that has ended can be started again."""
+        self._called("settle_container", container_id)
 
     def start_container(self, container_id: str) -> None:
         """Start it; what its script says happens now or by the clock."""
@@ -218,6 +236,11 @@ class FakeRuntime:
         self._called("inspect_container", container_id)
         with self._lock:
             return self._container(container_id).facts()
+
+    def container_statistics(self, container_id: str) -> dict[str, object]:
+        """Return a sample of a container that uses nothing."""
+        self._called("container_statistics", container_id)
+        return self._container(container_id).statistics(self.clock.wall())
 
     def kill_container(self, container_id: str, signal: str) -> None:
         """Send a signal; the script says what it does."""
@@ -265,10 +288,15 @@ class FakeRuntime:
         """Return what the script says about the command."""
         self._called("execute", container_id)
         with self._lock:
-            container = self._container(container_id)
-            if not container.running:
-                raise EngineError(f"Container {container_id} is not running", status=409)
-            return container.script.executes.get(tuple(command), ExecOutcome(127, b"", b"not found\n"))
+            return outcome_in(self._container(container_id), command)
+
+    def open_terminal(
+        self, container_id: str, command: Sequence[str], *, environment: Mapping[str, str], user: str
+    ) -> FakeTerminal:
+        """Return a terminal that shows what the script says about the command, and ends."""
+        self._called("open_terminal", container_id)
+        with self._lock:
+            return terminal_in(self._container(container_id), command)
 
     def events(self, label: str) -> FakeEvents:
         """Follow the events of one label."""
@@ -282,7 +310,7 @@ class FakeRuntime:
         """List the containers that bear ``label``."""
         self._called("list_containers", label)
         with self._lock:
-            found = [item for item in self._containers.values() if _bears(item.spec.labels, label)]
+            found = [item for item in self._containers.values() if bears(item.spec.labels, label)]
             return tuple(item.facts() for item in found)
 
     def list_labels(self, label: str) -> tuple[Mapping[str, str], ...]:
@@ -292,14 +320,14 @@ class FakeRuntime:
             everything = [item.spec.labels for item in self._containers.values()]
             everything += [labels for _, labels in self._networks.values()]
             everything += list(self._volumes.values())
-            return tuple(labels for labels in everything if _bears(labels, label))
+            return tuple(labels for labels in everything if bears(labels, label))
 
     def sweep(self, label: str, *, kept: bool = False) -> int:
         """Remove what bears ``label``; what is marked as kept only if ``kept``."""
         self._called("sweep", label)
 
         def is_meant(labels: Mapping[str, str]) -> bool:
-            return _bears(labels, label) and (kept or KEEP_LABEL not in labels)
+            return bears(labels, label) and (kept or KEEP_LABEL not in labels)
 
         with self._lock:
             containers = [name for name, item in self._containers.items() if is_meant(item.spec.labels)]
@@ -348,14 +376,6 @@ class FakeRuntime:
         gateway = self._networks[network][0].gateway or ""
         return f"{gateway.removesuffix('.0.1')}.{number // 250}.{number % 250 + 2}"
 
-    def _add_image(self, reference: str) -> ImageFacts:
-        digest = hashlib.sha256(reference.encode()).hexdigest()
-        facts = ImageFacts(f"sha256:{digest}")
-        if reference in self._registry:
-            facts = replace(facts, digest=f"sha256:{digest[::-1]}")
-        self._images[reference] = facts
-        return facts
-
     def _end(self, container_id: str, exit_code: int, life: int | None) -> None:
         """Let a container end, once.
 
@@ -365,11 +385,8 @@ class FakeRuntime:
             container = self._containers.get(container_id)
             if container is None or not container.running or life not in (None, container.life):
                 return
-            container.running, container.exit_code, container.finished_at = (
-                False,
-                exit_code,
-                self.clock.wall(),
-            )
+            container.running, container.exit_code = False, exit_code
+            container.finished_at = self.clock.wall()
             attachments, container.attachments = container.attachments, []
         for attachment in attachments:
             attachment.close()
@@ -382,11 +399,6 @@ class FakeRuntime:
             streams = list(self._events)
         for stream in streams:
             stream.feed(event, container.spec.labels)
-
-
-def _bears(labels: Mapping[str, str], label: str) -> bool:
-    key, equals, value = label.partition("=")
-    return key in labels and (not equals or labels[key] == value)
 
 
 def _identifier(number: int) -> str:

@@ -14,13 +14,14 @@ from datetime import UTC, datetime
 
 from pytest_ecs_tasks.core import effects, events
 from pytest_ecs_tasks.core.lifecycle import advance, submit
-from pytest_ecs_tasks.core.model import Task
+from pytest_ecs_tasks.core.model import StopCode, Task
 from pytest_ecs_tasks.core.plan import make_plan
 from pytest_ecs_tasks.core.request import RunTaskRequest
 from pytest_ecs_tasks.core.transcript import TranscriptEntry, render
 from pytest_ecs_tasks.core.views import state_change_event
 from pytest_ecs_tasks.errors import EcsTaskError, EngineUnavailable
 from pytest_ecs_tasks.task import EcsTask, ExecResult, LogLine
+from pytest_ecs_tasks.testing.fake_terminals import FakeTerminal
 
 EPOCH = datetime(2026, 1, 31, 12, tzinfo=UTC).timestamp()
 KILLED, TERMINATED = 137, 143
@@ -57,6 +58,7 @@ class FakeTask:
         self._changes: list[Mapping[str, object]] = []
         self._transcript: list[TranscriptEntry] = []
         self._queue: list[events.Event] = []
+        self.terminals: list[FakeTerminal] = []
         self.post(events.TaskSubmitted())
 
     def post(self, event: events.Event) -> None:
@@ -142,7 +144,9 @@ class FakeTask:
         """Return the task as it is now."""
         return self._task
 
-    def wait_until(self, condition: Callable[[], bool], timeout_s: float) -> bool:
+    def wait_until(
+        self, condition: Callable[[], bool], timeout_s: float, *, reads_logs: bool = False
+    ) -> bool:
         """Tell whether the condition holds. Nothing happens by itself here, so the timeout passes at once if not."""
         if condition():
             return True
@@ -177,9 +181,9 @@ class FakeTask:
         """Return the names of images that are there."""
         return ("web:dev", "web:latest", "postgres:16")
 
-    def stop(self, reason: str) -> None:
+    def stop(self, reason: str, *, stop_code: StopCode = StopCode.USER_INITIATED) -> None:
         """Stop it."""
-        self.post(events.StopRequested(reason))
+        self.post(events.StopRequested(reason, stop_code))
 
     def remove(self, timeout_s: float) -> None:
         """Remove it."""
@@ -192,11 +196,18 @@ class FakeTask:
         """Return where a port would be."""
         return "10.0.0.2", port
 
-    def execute(self, container: str, command: Sequence[str], timeout_s: float) -> ExecResult:
+    def execute(
+        self, container: str, command: Sequence[str], timeout_s: float, user: str | None = None
+    ) -> ExecResult:
         """Return what was asked; a last word ``exit N`` sets the exit code."""
         words = command[-1].split()
         code = int(words[1]) if words[:1] == ["exit"] else 0
         return ExecResult(code, " ".join(command), "no such thing" if code else "")
+
+    def open_terminal(self, container: str, command: Sequence[str], user: str) -> FakeTerminal:
+        """Return a terminal that shows the command's words, and then what is typed."""
+        self.terminals.append(FakeTerminal(f"{container}: {list(command)}\r\n".encode()))
+        return self.terminals[-1]
 
     def signal(self, container: str, signal: str) -> None:
         """End the container."""
@@ -212,7 +223,7 @@ class FakeTask:
 
 @dataclass(eq=False)
 class FakeAws:
-    """An AWS that remembers what was created in it. ``number`` tells one from another."""
+    """An AWS that remembers what was created in it. ``number`` tells one from another; ``ecs`` answers its ECS calls."""
 
     number: int
     region: str = "us-east-1"
@@ -222,6 +233,7 @@ class FakeAws:
     log_groups: list[str] = field(default_factory=list)
     is_closed: bool = False
     recorded: list[Mapping[str, object]] = field(default_factory=list)
+    ecs: object = None
 
     @property
     def endpoint_url(self) -> str:
@@ -276,9 +288,9 @@ class FakeCluster:
         self.swept: list[str] = []
         self._numbers = itertools.count(1)
 
-    def warm_up(self) -> None:
+    def warm_up(self, *, aws: bool = True) -> None:
         """Note it."""
-        self.calls.append("warm_up")
+        self.calls.append("warm_up with AWS" if aws else "warm_up")
 
     def require_engine(self) -> None:
         """Raise if the engine is said to be missing."""

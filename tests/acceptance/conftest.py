@@ -10,6 +10,17 @@ from pathlib import Path
 import pytest
 
 IMAGE = "pytest-ecs-tasks/busybox:1"
+# Other plugins of this environment cost a child more than all that is tested here.
+QUIET = (
+    "-p",
+    "no:cacheprovider",
+    "-p",
+    "no:hypothesispytest",
+    "-p",
+    "no:requests_mock",
+    "-p",
+    "no:pytest_socket",
+)
 
 
 @pytest.fixture
@@ -57,7 +68,7 @@ class Suite:
         return self.write(name, json.dumps(make_definition(*containers, **fields), indent=2))
 
     def run(self, *arguments: str) -> pytest.RunResult:
-        return self.pytester.runpytest_subprocess("-p", "no:cacheprovider", *arguments, timeout=60)
+        return self.pytester.runpytest_subprocess(*QUIET, *arguments, timeout=60)
 
     def run_text(self, *arguments: str) -> str:
         result = self.run(*arguments)

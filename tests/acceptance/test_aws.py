@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 
 import boto3
@@ -21,6 +22,8 @@ def python_job(script, **fields):
         "containerDefinitions": [container], **fields,
     }  # fmt: skip
 
+
+pytestmark = pytest.mark.any_engine
 
 UPLOAD = """
 import boto3
@@ -82,11 +85,9 @@ def test_client_arguments_are_passed_on(ecs_aws):
     )
 
 
-def test_the_env_works_in_a_child_process(ecs_aws, pytester):
+def test_the_env_works_in_a_child_process(ecs_aws):
     ecs_aws.client("s3").create_bucket(Bucket="shared")
     code = "import boto3; print(boto3.client('s3').list_buckets()['Buckets'][0]['Name'])"
-    import subprocess
-
     done = subprocess.run(
         [sys.executable, "-c", code],
         env={**os.environ, **ecs_aws.env},
@@ -138,7 +139,7 @@ def test_a_module_fixture_shares_its_aws_with_the_tests_that_use_it(suite):
             ecs_aws.client("s3").create_bucket(Bucket="wide")
 
         def names(aws):
-            return [each["Name"] for each in aws.client("s3").list_buckets()["Buckets"]]
+            return sorted(each["Name"] for each in aws.client("s3").list_buckets()["Buckets"])
 
         def test_first(bucket, ecs_aws):
             assert names(ecs_aws) == ["wide"]

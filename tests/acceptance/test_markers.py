@@ -9,6 +9,8 @@ import pytest
 import pytest_ecs_tasks
 from pytest_ecs_tasks import EcsTaskError, TaskDefinitionError, TaskFailedToStart
 
+pytestmark = pytest.mark.any_engine
+
 IMAGE = "pytest-ecs-tasks/busybox:1"
 
 

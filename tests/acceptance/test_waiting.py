@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import urllib.request
 
 import pytest
 from testcontainers.core.wait_strategies import HttpWaitStrategy, LogMessageWaitStrategy, PortWaitStrategy
@@ -132,10 +133,16 @@ def test_an_image_that_cannot_be_had_is_data_when_nobody_waits(ecs_task_factory,
     task = ecs_task_factory.run(define(sh("web", "true", image="no.such.registry.invalid/web:1")), wait=None)
     task.wait_stopped(timeout=20)
     assert task.stop_code == "TaskFailedToStart"
-    assert "CannotPullContainerError" in task.stopped_reason
     assert "CannotPullContainerError" in task["web"].reason
     with pytest.raises(ImageError):
         task.wait_running()
+
+
+def test_a_failed_pull_is_the_stopped_reason_on_fargate(ecs_task_factory, define, sh):
+    web = sh("web", "true", image="no.such.registry.invalid/web:1")
+    task = ecs_task_factory.run(define(web, cpu="256", memory="512"), launch_type="FARGATE", wait="stopped")
+    assert task.stop_code == "TaskFailedToStart"
+    assert task.stopped_reason.startswith("CannotPullContainerError")
 
 
 def test_a_wait_that_is_still_going_at_its_timeout_says_what_blocks(ecs_task_factory, define, sh):
@@ -221,12 +228,19 @@ WEB = "mkdir /tmp/w; echo hi > /tmp/w/index.html; sleep 0.5; echo ready; exec bu
 
 @pytest.mark.parametrize(
     "strategy",
-    [LogMessageWaitStrategy("ready"), PortWaitStrategy(8080), HttpWaitStrategy(8080).for_status_code(200)],
-    ids=["log", "port", "http"],
+    [PortWaitStrategy(8080), HttpWaitStrategy(8080).for_status_code(200)],
+    ids=["port", "http"],
 )
-def test_a_testcontainers_wait_strategy_is_waited_for(ecs_task_factory, define, sh, strategy):
+def test_a_testcontainers_wait_strategy_for_a_port_is_waited_for(ecs_task_factory, define, sh, strategy):
     ports = [{"containerPort": 8080}]
     task = ecs_task_factory.run(define(sh("web", WEB, portMappings=ports)), wait=strategy)
+    with urllib.request.urlopen(task.url(), timeout=5) as response:
+        assert response.read() == b"hi\n"
+    assert task.last_status == "RUNNING"
+
+
+def test_a_testcontainers_wait_strategy_for_a_line_is_waited_for(ecs_task_factory, define, sh):
+    task = ecs_task_factory.run(define(sh("web", WEB)), wait=LogMessageWaitStrategy("ready"))
     assert "ready" in task.logs()
     assert task.last_status == "RUNNING"
 

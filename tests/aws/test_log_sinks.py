@@ -2,16 +2,16 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 
 from pytest_ecs_tasks.aws.handle import Aws, AwsFactory
-from pytest_ecs_tasks.aws.log_sinks import MAX_BYTES_PER_EVENT, LogEvent, make_batches
+from pytest_ecs_tasks.aws.log_sinks import LogEvent, make_batches
 from pytest_ecs_tasks.aws.services import BotoServices
-from pytest_ecs_tasks.engine.ports import LogSink, LogStreamError
+from pytest_ecs_tasks.core.awslogs import MAX_BYTES_PER_EVENT
+from pytest_ecs_tasks.engine.aws_ports import LogSink, LogStreamError
 
 NOW = time.time()
 
@@ -34,24 +34,39 @@ def read(aws: Aws, stream: str = "s", group: str = "g", region: str = "us-east-1
 
 
 def batches(*lines: tuple[bytes, float]) -> list[list[LogEvent]]:
-    return list(make_batches(deque(lines)))
+    return list(make_batches(lines))
 
 
 def test_close_delivers_what_is_left(services: BotoServices, aws: Aws) -> None:
     sink = open_sink(services)
 
-    sink.write(b"one", NOW)
-    sink.write(b"two", NOW)
+    sink.write([b"one"], NOW)
+    sink.write([b"two"], NOW)
     sink.close()
 
     assert read(aws) == ["one", "two"]
+
+
+def test_output_that_is_cut_anywhere_arrives_as_lines_and_a_life_s_last_words_as_one(
+    services: BotoServices, aws: Aws
+) -> None:
+    sink = open_sink(services)
+
+    for data in (b"on", b"e\n\ntwo\nlast ", b"words"):
+        sink.feed("stdout", data, NOW)
+    sink.feed("stderr", b"oops\n", NOW)
+    sink.finish(NOW)
+    sink.feed("stdout", b"up again\n", NOW)
+    sink.close()
+
+    assert read(aws) == ["one", "two", "oops", "last words", "up again"]
 
 
 def test_lines_arrive_without_close(services: BotoServices, aws: Aws) -> None:
     sink = open_sink(services)
     pause = threading.Event()
 
-    sink.write(b"one", NOW)
+    sink.write([b"one"], NOW)
 
     assert any(read(aws) == ["one"] or pause.wait(0.02) for _ in range(250))
 
@@ -60,7 +75,7 @@ def test_blank_lines_are_left_out_and_what_is_not_utf_8_is_replaced(services: Bo
     sink = open_sink(services)
 
     for line in (b"", b"a\xffb", b"", " é😀".encode(), b"\x1b[31mred\x00", b"last\r"):
-        sink.write(line, NOW)
+        sink.write([line], NOW)
     sink.close()
 
     assert read(aws) == ["a\ufffdb", " é😀", "\x1b[31mred\x00", "last\r"]
@@ -104,7 +119,7 @@ def test_a_group_that_a_marker_made_is_there_under_strict_in_the_definitions_reg
     here = open_sink(services, strict=True)
     there = open_sink(services, strict=True, region="eu-west-1")
     by_arn = open_sink(services, strict=True, region="eu-west-1", group="by-arn")
-    there.write(b"line", NOW)
+    there.write([b"line"], NOW)
     for sink in (here, there, by_arn):
         sink.close()
 
@@ -125,7 +140,7 @@ def test_many_containers_that_need_the_same_missing_group_all_get_their_stream(
         sinks = list(pool.map(lambda number: open_sink(services, f"s{number}"), range(10)))
     for number, sink in enumerate(sinks):
         for line in range(1000):
-            sink.write(b"%d-%d" % (number, line), NOW)
+            sink.write([b"%d-%d" % (number, line)], NOW)
     with ThreadPoolExecutor(10) as pool:
         list(pool.map(lambda sink: sink.close(), sinks))
 
@@ -137,7 +152,7 @@ def test_200_000_lines_arrive_whole_and_in_order(services: BotoServices, aws: Aw
     sink = open_sink(services)
 
     for number in range(200_000):
-        sink.write(b"line %06d " % number + b"x" * 86, NOW)
+        sink.write([b"line %06d " % number + b"x" * 86], NOW)
     sink.close()
 
     assert read(aws) == [f"line {number:06d} " + "x" * 86 for number in range(200_000)]
@@ -147,7 +162,7 @@ def test_a_long_line_arrives_in_pieces_that_make_it_up(services: BotoServices, a
     sink = open_sink(services)
     line = ("é😀a" * 100_000).encode()
 
-    sink.write(line, NOW)
+    sink.write([line], NOW)
     sink.close()
 
     pieces = read(aws)
@@ -205,7 +220,7 @@ def test_a_failed_delivery_is_an_error_of_close(factory: AwsFactory) -> None:
     sink = open_sink(services)
     aws.client("logs").delete_log_group(logGroupName="g")
 
-    sink.write(b"lost", NOW)
+    sink.write([b"lost"], NOW)
 
     with pytest.raises(
         LogStreamError, match="log group 'g', stream 's', is not complete: ResourceNotFoundException"
@@ -221,7 +236,7 @@ def test_a_moto_that_is_gone_is_an_error_of_close_and_does_not_block_it(
     assert aws._child is not None
     aws._child.stop()
 
-    sink.write(b"lost", NOW)
+    sink.write([b"lost"], NOW)
 
     with pytest.raises(
         LogStreamError, match=r"is not complete: RequestError: send request failed: .*refused"
@@ -232,7 +247,7 @@ def test_a_moto_that_is_gone_is_an_error_of_close_and_does_not_block_it(
 def test_lines_too_old_for_cloudwatch_are_an_error_of_close(services: BotoServices) -> None:
     sink = open_sink(services)
 
-    sink.write(b"old", NOW - 15 * 24 * 60 * 60)
+    sink.write([b"old"], NOW - 15 * 24 * 60 * 60)
 
     with pytest.raises(LogStreamError, match="older than 14 days"):
         sink.close()
@@ -241,14 +256,14 @@ def test_lines_too_old_for_cloudwatch_are_an_error_of_close(services: BotoServic
 def test_closing_the_aws_delivers_what_is_left_first(factory: AwsFactory, aws: Aws) -> None:
     other = AwsFactory(url=aws.endpoint_url).new()
     sink = open_sink(BotoServices(other))
-    sink.write(b"line", NOW)
+    sink.write([b"line"], NOW)
 
     other.close()
 
     assert read(aws) == ["line"]
     sink.close()
     with pytest.raises(LogStreamError, match="closed"):
-        sink.write(b"late", NOW)
+        sink.write([b"late"], NOW)
     with pytest.raises(LogStreamError, match="this AWS is gone"):
         open_sink(BotoServices(other))
 
@@ -263,7 +278,7 @@ def test_tasks_of_one_aws_share_its_one_thread(aws: Aws) -> None:
 
 def test_an_idle_writer_does_not_keep_a_thread_awake(services: BotoServices) -> None:
     sink = open_sink(services)
-    sink.write(b"line", NOW)
+    sink.write([b"line"], NOW)
     sink.close()
     [thread] = [thread for thread in threading.enumerate() if thread.name == "ecs-tasks/awslogs"]
     before = time.clock_gettime(time.pthread_getcpuclockid(thread.ident or 0))

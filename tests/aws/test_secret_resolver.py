@@ -6,7 +6,7 @@ import pytest
 
 from pytest_ecs_tasks.aws.handle import Aws
 from pytest_ecs_tasks.aws.services import BotoServices
-from pytest_ecs_tasks.engine.ports import SecretRequest, SecretsError
+from pytest_ecs_tasks.engine.aws_ports import SecretRequest, SecretsError
 from pytest_ecs_tasks.errors import EcsTaskError
 
 CANARY = "canary-9d41"

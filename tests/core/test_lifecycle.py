@@ -15,6 +15,7 @@ from pytest_ecs_tasks.core.taskdef import (
     NetworkMode,
     RestartPolicy,
     Secret,
+    VolumesFrom,
 )
 from simulation import Behaviour, Simulation, container, task
 
@@ -280,6 +281,17 @@ def test_a_container_that_ignores_sigterm_is_killed_after_stop_timeout() -> None
     assert run.container("db").reason is None
 
 
+def test_a_kill_that_fails_is_tried_again() -> None:
+    run = Simulation(task(container("db", stop_timeout_s=5)), {"db": Behaviour(failing_signals=3)})
+
+    run.stop(at=10)
+    run.run()
+
+    assert run.signals("db") == [(10, "SIGTERM"), (15, "SIGKILL"), (16.005, "SIGKILL"), (17.01, "SIGKILL")]
+    assert run.container("db").exit_code == 137
+    assert run.task.notes.count("db: SIGKILL could not be sent: the engine is busy") == 1
+
+
 def test_a_stop_during_the_pull_creates_nothing() -> None:
     run = Simulation(task(container("web")))
 
@@ -479,3 +491,76 @@ def test_a_container_that_vanishes_ends_the_task() -> None:
 
     assert run.container("web").reason == "ContainerVanishedError: No container matching saved ID found"
     assert run.container("web").exit_code is None
+
+
+def test_a_container_with_anothers_volumes_waits_for_its_creation_and_not_for_its_start() -> None:
+    definition = task(container("app", volumes_from=(VolumesFrom("data"),)), container("data"))
+    run = Simulation(definition, {"data": Behaviour(start_takes=5)})
+
+    run.run(until=10)
+
+    [created] = run.times(effects.CreateContainer, "app")
+    assert run.times(effects.CreateContainer, "data")[0] < created
+    assert run.times(effects.StartContainer, "app")[0] < 5
+    assert run.container("app").started_at < run.container("data").started_at
+
+
+def test_a_container_whose_volumes_never_come_never_starts() -> None:
+    definition = task(
+        container("app", volumes_from=(VolumesFrom("data"),)), container("data", essential=False)
+    )
+    run = Simulation(definition, {"data": Behaviour(create_error="no such device")})
+
+    run.run()
+
+    assert run.task.stopped
+    assert "because dependency will never start" in str(run.container("app").reason)
+
+
+def test_a_source_of_volumes_stops_after_what_mounts_them() -> None:
+    definition = task(container("app", volumes_from=(VolumesFrom("data"),)), container("data"))
+    run = Simulation(definition)
+    run.run(until=5)
+
+    run.post(events.StopRequested("enough"))
+    run.run()
+
+    assert run.signals("app")[0][0] < run.signals("data")[0][0]
+
+
+@pytest.mark.parametrize("launch_type", LaunchType)
+def test_an_image_is_pulled_once_the_credentials_of_its_registry_are_there(launch_type: LaunchType) -> None:
+    definition = task(container("app", registry_credentials="hub"), container("side"))
+    run = Simulation(definition, launch_type=launch_type)
+
+    run.run()
+
+    orders = [type(order) for _, order in run.orders]
+    assert orders.index(effects.ResolveSecrets) < orders.index(effects.PullImage)
+    assert [order.what for _, order in run.orders if isinstance(order, effects.ResolveSecrets)] == [
+        "registry credentials"
+    ]
+
+
+def test_without_the_credentials_of_a_registry_nothing_is_pulled() -> None:
+    run = Simulation(task(container("app", registry_credentials="hub")), secrets_error="asm fetching secret")
+
+    run.run()
+
+    assert run.task.stopped_reason == "Asm fetching secret"
+    assert not [order for _, order in run.orders if isinstance(order, effects.PullImage)]
+
+
+def test_environment_files_are_fetched_with_the_secrets_before_a_container_is_made() -> None:
+    files = ("arn:aws:s3:::bucket/app.env",)
+    run = Simulation(
+        task(container("app", environment_files=files), container("side")), secrets_error="no such key"
+    )
+
+    run.run()
+
+    assert [order.what for _, order in run.orders if isinstance(order, effects.ResolveSecrets)] == [
+        "environment files"
+    ]
+    assert run.task.stopped_reason == "No such key"
+    assert run.times(effects.CreateContainer, "app") == []

@@ -60,7 +60,8 @@ def definitions(draw: st.DrawFn) -> TaskDefinition:
     if not any(container.essential for container in containers):
         containers[-1] = replace(containers[-1], essential=True)
     mode = draw(st.sampled_from([NetworkMode.AWSVPC, NetworkMode.BRIDGE, NetworkMode.NONE]))
-    return TaskDefinition("machine", tuple(containers), network_mode=mode)
+    pid_mode = draw(st.sampled_from([None, None, "task", "host"]))
+    return TaskDefinition("machine", tuple(containers), network_mode=mode, pid_mode=pid_mode)
 
 
 class TaskMachine(RuleBasedStateMachine):

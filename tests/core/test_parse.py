@@ -36,7 +36,7 @@ def container(name: str = "app", **fields: Any) -> dict[str, Any]:
 
 
 def parse_one(**fields: Any) -> ContainerDefinition:
-    return parse_task_definition(definition(container(**fields))).container("app")
+    return parse_task_definition(definition(container(**fields), executionRoleArn="role")).container("app")
 
 
 def test_a_definition_of_one_container_has_ecs_defaults() -> None:
@@ -267,6 +267,13 @@ def test_the_output_of_describe_task_definition_is_read(wrapped: bool) -> None:
     assert set(parsed.document) == {"family", "containerDefinitions"}
 
 
+def test_the_tags_that_cloudformation_has_put_on_a_registered_definition_are_left_out() -> None:
+    tags = [{"key": "aws:cloudformation:stack-name", "value": "web"}, {"key": "team", "value": "a"}]
+    described = definition(container(), revision=7, tags=tags)
+
+    assert parse_task_definition(described).document["tags"] == [{"key": "team", "value": "a"}]
+
+
 def test_what_says_nothing_is_dropped_as_the_deploy_action_does() -> None:
     parsed = parse_task_definition(
         definition(
@@ -354,10 +361,10 @@ def test_placeholders_are_filled(key: str, image: str) -> None:
 def test_a_placeholder_that_json_escapes_is_filled() -> None:
     text = (
         '{"family": "web", "containerDefinitions": [{"name": "a", "memory": 8, '
-        '"image": "\\u003cIMAGE\\u003e"}]}'
+        '"image": "b", "user": "\\u003cUSER\\u003e"}]}'
     )
 
-    assert read_task_definition(text, "w", substitute={"<IMAGE>": 'a"\\b'}).containers[0].image == 'a"\\b'
+    assert read_task_definition(text, "w", substitute={"<USER>": 'a"\\b'}).containers[0].user == 'a"\\b'
 
 
 def test_a_placeholder_outside_of_quotes_is_filled() -> None:

@@ -1,19 +1,22 @@
-"""The loader knows every field of the API, and the reference page tells what becomes of each."""
+"""The loader knows every field of the API, each becomes what the reference page says, and the page tells all of them."""
 
 from __future__ import annotations
 
+import copy
+import re
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 import botocore.session
 import pytest
 
+from field_pages import TASK_DEFINITION_PAGE, describe, render_task_definition, walk
+from full_definition import FULL
+from pytest_ecs_tasks.core.build import build_task_definition
+from pytest_ecs_tasks.core.check import Report, check_structure
 from pytest_ecs_tasks.core.fields import TASK_DEFINITION, Fate, Field, Kind
-from pytest_ecs_tasks.core.parse import parse_task_definition
-from pytest_ecs_tasks.errors import UnsupportedFeature
+from pytest_ecs_tasks.core.taskdef import TaskDefinition
 
-PAGE = Path(__file__).parents[2] / "docs" / "reference" / "task-definition-fields.md"
 # The API has these as text, or leaves them optional; the loader is stricter or more lenient for a reason.
 KINDS = {
     "string": {Kind.TEXT, Kind.CPU, Kind.MEMORY},
@@ -23,6 +26,8 @@ KINDS = {
     "structure": {Kind.STRUCTURE},
     "list": {Kind.STRUCTURES, Kind.TEXTS, Kind.INTEGERS},
 }
+ROWS = list(walk(TASK_DEFINITION))
+HAS_ONE_VALUE = {"containerDefinitions[].environmentFiles[].type"}
 
 
 def register_task_definition() -> Any:
@@ -55,100 +60,87 @@ def test_every_field_of_the_api_is_known_with_its_type_and_its_values() -> None:
 def test_every_field_that_is_not_emulated_says_why() -> None:
     silent = [
         path
-        for path, field, _ in walk(TASK_DEFINITION)
+        for path, field, _ in ROWS
         if {Fate.WARNED, Fate.REFUSED} & {field.fate, *field.by_value.values()} and not field.why
     ]
 
     assert silent == []
 
 
-def walk(
-    members: Mapping[str, Field], path: str = "", outer: Fate = Fate.HONOURED
-) -> Iterator[tuple[str, Field, Fate]]:
-    for name, field in members.items():
-        place = f"{path}{name}" + ("[]" if field.kind is Kind.STRUCTURES else "")
-        fate = field.fate if outer is Fate.HONOURED else outer
-        yield place, field, fate
-        yield from walk(field.members, f"{place}.", fate)
+def test_the_reference_page_is_the_one_that_is_made_from_the_table() -> None:
+    assert TASK_DEFINITION_PAGE.read_text(encoding="utf-8") == render_task_definition()
 
 
-def describe(field: Field, fate: Fate) -> str:
-    if fate is not field.fate:
-        return str(fate)
-    exceptions = [
-        f"`{str(value).lower() if isinstance(value, bool) else value}` {each}"
-        for value, each in field.by_value.items()
-    ]
-    return ", ".join([str(fate), *exceptions])
-
-
-@pytest.mark.parametrize(("path", "field", "fate"), list(walk(TASK_DEFINITION)))
+@pytest.mark.parametrize(("path", "field", "fate"), ROWS)
 def test_the_reference_page_has_a_row_for_every_field(path: str, field: Field, fate: Fate) -> None:
-    row = f"| `{path}` | {describe(field, fate)} |"
+    row = rf"\| `{re.escape(path)}` \| {re.escape(describe(field, fate))}[^|]* \| "
 
-    assert any(line.startswith(row) for line in PAGE.read_text().splitlines()), row
-
-
-def test_the_reference_page_has_no_row_for_anything_else() -> None:
-    rows = [line.split("`")[1] for line in PAGE.read_text().splitlines() if line.startswith("| `")]
-
-    assert sorted(rows) == sorted(path for path, _, _ in walk(TASK_DEFINITION))
+    assert re.search(f"^{row}", TASK_DEFINITION_PAGE.read_text(encoding="utf-8"), re.MULTILINE)
 
 
-def sample(shape: Any) -> Any:
-    """Return a value of the shape with every member that it can have."""
-    match shape.type_name:
-        case "structure":
-            return {name: sample(member) for name, member in shape.members.items()}
-        case "list":
-            return [sample(shape.member)]
-        case "map":
-            return {"key": "value"}
-        case "integer":
-            return 100
-        case "boolean":
-            return True
-        case _:
-            return shape.enum[0] if getattr(shape, "enum", None) else "text"
+def judge(document: dict[str, Any]) -> tuple[TaskDefinition, Report]:
+    """Return the typed form of a document and the report of its fields; rules are not asked."""
+    report = Report()
+    checked = check_structure(document, TASK_DEFINITION, (), report)
+    return build_task_definition(checked, source="test", revision=1), report
+
+
+def without(document: dict[str, Any], path: str) -> dict[str, Any]:
+    """Return the document without a field, which it has."""
+    *outer, last = path.split(".")
+    changed = copy.deepcopy(document)
+    homes = [changed]
+    for name in outer:
+        found = [home[name.removesuffix("[]")] for home in homes if name.removesuffix("[]") in home]
+        homes = [each for item in found for each in (item if name.endswith("[]") else [item])]
+    removed = [home.pop(last.removesuffix("[]"), None) for home in homes]
+    assert any(each is not None for each in removed), f"{path} is not in the full document"
+    return changed
+
+
+def told(findings: list[Any]) -> set[str]:
+    """Return the fields that a report tells, written as the rows are."""
+    places = set()
+    for finding in findings:
+        names = "".join("[]" if isinstance(each, int) else f".{each}" for each in finding.path)
+        places.add(names.removeprefix("."))
+    return places
+
+
+@pytest.mark.parametrize(("path", "field", "fate"), [row for row in ROWS if not row[1].members])
+def test_each_field_becomes_what_its_row_says(path: str, field: Field, fate: Fate) -> None:
+    definition, report = judge(FULL)
+    changed, _ = judge(without(FULL, path))
+    assert {each.code for each in report.problems} <= {"retired-field"}
+    outer = {path, *(path[: found.start()] for found in re.finditer(r"(\[\])?\.", path))}
+    warned, refused = outer & told(report.warned), outer & told([*report.refused, *report.problems])
+
+    match fate:
+        case Fate.HONOURED:
+            assert not warned | refused
+            assert changed != definition or path in HAS_ONE_VALUE
+        case Fate.RECORDED:
+            assert not warned | refused
+            assert changed == definition
+            assert changed.document != definition.document
+        case Fate.WARNED:
+            assert warned
+            assert not refused
+        case Fate.REFUSED:
+            assert refused
 
 
 @pytest.mark.parametrize(
-    ("where", "name"),
-    [
-        *(("", name) for name, field in TASK_DEFINITION.items() if field.fate is not Fate.HONOURED),
-        *(
-            ("containerDefinitions", name)
-            for name, field in TASK_DEFINITION["containerDefinitions"].members.items()
-            if field.fate is not Fate.HONOURED
-        ),
-        *(
-            ("volumes", name)
-            for name, field in TASK_DEFINITION["volumes"].members.items()
-            if field.fate is not Fate.HONOURED
-        ),
-    ],
+    ("path", "value", "fate"),
+    [(path, value, fate) for path, field, _ in ROWS for value, fate in field.by_value.items()],
 )
-def test_a_field_that_is_not_honoured_is_listed_or_refused_or_recorded(where: str, name: str) -> None:
-    shape = register_task_definition()
-    owner = shape.members[where].member if where else shape
-    base: dict[str, Any] = {
-        "family": "web",
-        "containerDefinitions": [{"name": "app", "image": "busybox", "memory": 64}],
-        "volumes": [{"name": "data"}],
-    }
-    (base[where][0] if where else base)[name] = sample(owner.members[name])
-    fields = TASK_DEFINITION[where].members if where else TASK_DEFINITION
+def test_each_value_with_a_fate_of_its_own_has_it(path: str, value: object, fate: Fate) -> None:
+    document = copy.deepcopy(FULL)
+    home, _, name = path.rpartition(".")
+    (document[home] if home else document)[name] = value
+    _, report = judge(document)
 
-    match fields[name].fate:
-        case Fate.REFUSED:
-            with pytest.raises(UnsupportedFeature, match=f"{name}.* is not emulated yet"):
-                parse_task_definition(base)
-        case Fate.WARNED:
-            assert [
-                problem.path.rpartition(".")[2] for problem in parse_task_definition(base).unsupported
-            ] == [name]
-        case _:
-            parsed = parse_task_definition(base)
-            assert parsed.unsupported == ()
-            document: Any = parsed.document
-            assert name in (document[where][0] if where else document)
+    assert (path in told(report.warned), path in told(report.refused)) == (
+        fate is Fate.WARNED,
+        fate is Fate.REFUSED,
+    )

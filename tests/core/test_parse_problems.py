@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from pytest_ecs_tasks.core.parse import parse_task_definition
-from pytest_ecs_tasks.errors import Problem, TaskDefinitionError, UnsupportedFeature
+from pytest_ecs_tasks.errors import Problem, Severity, TaskDefinitionError, UnsupportedFeature
 
 
 def definition(*containers: object, **fields: Any) -> dict[str, Any]:
@@ -22,6 +22,10 @@ def problems(document: Any) -> list[str]:
     with pytest.raises(TaskDefinitionError) as caught:
         parse_task_definition(document)
     return [str(problem) for problem in caught.value.problems]
+
+
+def warning(path: str, message: str, code: str = "unsupported-field") -> Problem:
+    return Problem(path, message, code=code, severity=Severity.WARNING)
 
 
 APP = "containerDefinitions[0]"
@@ -66,11 +70,6 @@ APP = "containerDefinitions[0]"
         ({"memory": True}, f"{APP}.memory: a whole number is wanted here, not true"),
         ({"memory": 2**31}, f"{APP}.memory: a number up to 2147483647 is wanted here"),
         ({"memory": 10**5000}, f"{APP}.memory: a number up to 2147483647 is wanted here"),
-        (
-            {"memory": "${memory}"},
-            f"{APP}.memory: a whole number is wanted here, not '${{memory}}'. Fill the placeholder: "
-            "ecs_taskdef(…, substitute={'${memory}': '…'})",
-        ),
         ({"essential": "yes"}, f"{APP}.essential: true or false is wanted here, not 'yes'"),
         ({"command": "sleep 5"}, f"{APP}.command: a list is wanted here, not a text"),
         (
@@ -104,7 +103,7 @@ def test_a_problem_of_a_container_is_told_with_its_place(fields: dict[str, Any],
 @pytest.mark.parametrize(
     ("fields", "expected"),
     [
-        ({"networkMode": "default"}, "networkMode: 'default' is not one of awsvpc, bridge, host, none"),
+        ({"networkMode": "nat"}, "networkMode: 'nat' is not one of awsvpc, bridge, host, none"),
         ({"cpu": "much"}, "cpu: a size such as '256' or '.25 vCPU' is wanted here, not 'much'"),
         ({"memory": "512 MB"}, "memory: a size such as '512' or '0.5 GB' is wanted here, not '512 MB'"),
         ({"memory": [1]}, "memory: a size such as '512' or '0.5 GB' is wanted here, not a list"),
@@ -130,10 +129,10 @@ def test_a_container_needs_a_name() -> None:
     assert problems(definition({"image": "busybox", "memory": 8})) == [f"{APP}.name: is missing"]
 
 
-def test_a_list_is_no_task_definition() -> None:
-    assert problems([container()]) == [
-        "this is a list, as Terraform's container_definitions is. Write it as an object: "
-        '{"family": "…", "containerDefinitions": […]}'
+def test_a_placeholder_where_a_number_has_to_be_is_told_with_what_fills_it() -> None:
+    assert problems(definition(container(memory="${memory}", image="${image}"))) == [
+        f"{APP}.memory: a whole number is wanted here, not '${{memory}}'",
+        "fill with ecs_taskdef(…, substitute={'${memory}': '…', '${image}': '…'})",
     ]
 
 
@@ -144,7 +143,9 @@ def test_a_number_is_no_task_definition() -> None:
 def test_every_problem_is_reported_at_once_with_what_is_not_emulated() -> None:
     document = definition(
         container(
-            memory="x", command="sleep", environmentFiles=[{"type": "s3", "value": "arn:aws:s3:::b/e"}]
+            memory="x",
+            command="sleep",
+            resourceRequirements=[{"type": "GPU", "value": "1"}],
         ),
         container("db", dependsOn=[{"containerName": "nobody", "condition": "START"}]),
         networkMode="bridged",
@@ -155,7 +156,7 @@ def test_every_problem_is_reported_at_once_with_what_is_not_emulated() -> None:
         "containerDefinitions[0].command",
         "networkMode",
         "containerDefinitions[1].dependsOn[0].containerName",
-        "containerDefinitions[0].environmentFiles",
+        "containerDefinitions[0].resourceRequirements",
     ]
 
 
@@ -205,27 +206,10 @@ def test_a_document_that_contains_itself_is_refused() -> None:
     assert problems(document) == ["lists and objects are nested too deeply to be a task definition"]
 
 
-@pytest.mark.parametrize(
-    "document",
-    [
-        {"Resources": {"Task": {"Type": "AWS::ECS::TaskDefinition"}}},
-        {"Family": "web", "ContainerDefinitions": []},
-    ],
-)
-def test_a_cloudformation_template_is_refused_by_name(document: dict[str, Any]) -> None:
-    with pytest.raises(UnsupportedFeature) as caught:
-        parse_task_definition(document, "template.json")
-
-    assert str(caught.value) == (
-        "template.json is a CloudFormation template, and those are not read yet. Give the task definition in "
-        "RegisterTaskDefinition's form: family, containerDefinitions, …"
-    )
-
-
 def test_what_cannot_work_here_is_refused_all_at_once() -> None:
     document = definition(
-        container(environmentFiles=[{"type": "s3", "value": "arn:aws:s3:::bucket/env"}]),
-        pidMode="task",
+        container(resourceRequirements=[{"type": "GPU", "value": "1"}]),
+        runtimePlatform={"operatingSystemFamily": "WINDOWS_SERVER_2025_CORE"},
     )
 
     with pytest.raises(UnsupportedFeature) as caught:
@@ -233,41 +217,56 @@ def test_what_cannot_work_here_is_refused_all_at_once() -> None:
 
     assert str(caught.value) == (
         "web.json needs what is not emulated here; as it is, the task would not run as declared\n"
-        "  containerDefinitions[0].environmentFiles: environmentFiles is not emulated yet: the "
-        "container would "
-        "run without these variables; give them as environment in the test\n"
-        "  pidMode: pidMode 'task' is not emulated yet: each container would see only its own processes"
+        "  containerDefinitions[0].resourceRequirements: resourceRequirements is not emulated yet: the container would "
+        "run without its GPU or accelerator\n"
+        "  runtimePlatform.operatingSystemFamily: operatingSystemFamily 'WINDOWS_SERVER_2025_CORE' is not emulated yet: only "
+        "Linux containers run here"
     )
 
 
 def test_what_only_lacks_an_effect_is_listed_as_unsupported() -> None:
     document = definition(
-        container(
-            linuxParameters={"swappiness": 10},
-            disableNetworking=True,
-            logConfiguration={"logDriver": "splunk"},
-        ),
-        runtimePlatform={"cpuArchitecture": "ARM64", "operatingSystemFamily": "LINUX"},
+        container(),
+        networkMode="awsvpc",
+        enableFaultInjection=True,
+        proxyConfiguration={"type": "APPMESH", "containerName": "app"},
     )
 
     assert parse_task_definition(document).unsupported == (
-        Problem(
-            "containerDefinitions[0].linuxParameters.swappiness",
-            "swappiness is not emulated yet: swap is as the engine's host has it",
+        warning(
+            "enableFaultInjection",
+            "enableFaultInjection is not emulated yet: no network fault is injected; its endpoints say so",
         ),
-        Problem(
-            "containerDefinitions[0].disableNetworking",
-            "disableNetworking is not emulated yet: the container has a network here",
-        ),
-        Problem(
-            "containerDefinitions[0].logConfiguration.logDriver",
-            "logDriver 'splunk' is not emulated yet: output is captured for the test, and goes nowhere else",
-        ),
-        Problem(
-            "runtimePlatform.cpuArchitecture",
-            "cpuArchitecture 'ARM64' is not emulated yet: images run for the engine's own architecture",
+        warning(
+            "proxyConfiguration",
+            "proxyConfiguration has no effect here: no traffic goes through the proxy, which runs as any other container",
         ),
     )
+
+
+@pytest.mark.parametrize(
+    ("fields", "path"),
+    [
+        (
+            {"dockerSecurityOptions": ["credentialspec:file://spec.json"]},
+            "containerDefinitions[0].dockerSecurityOptions[0]",
+        ),
+        (
+            {"firelensConfiguration": {"type": "fluentbit"}, "disableNetworking": True},
+            "containerDefinitions[0].disableNetworking",
+        ),
+    ],
+)
+def test_what_cannot_work_beside_other_fields_is_refused(fields: dict[str, Any], path: str) -> None:
+    logs = {"logConfiguration": {"logDriver": "awsfirelens", "options": {"Name": "stdout"}}}
+    document = definition(
+        container(**fields), container("web", **logs) if len(fields) > 1 else container("web")
+    )
+
+    with pytest.raises(UnsupportedFeature) as caught:
+        parse_task_definition(document)
+
+    assert [problem.path for problem in caught.value.problems] == [path]
 
 
 def test_a_value_that_is_ecs_s_default_does_not_warn() -> None:
@@ -286,28 +285,10 @@ def test_a_health_check_that_docker_never_runs_is_listed_and_left_out() -> None:
 
     assert parsed.containers[0].health_check is None
     assert parsed.unsupported == (
-        Problem(
+        warning(
             "containerDefinitions[0].healthCheck.command",
             "starts with neither CMD nor CMD-SHELL, so it never runs, and health stays UNKNOWN",
-        ),
-    )
-
-
-def test_awslogs_options_without_effect_are_listed() -> None:
-    options = {
-        "awslogs-group": "g",
-        "awslogs-region": "r",
-        "mode": "non-blocking",
-        "awslogs-datetime-format": "%Y",
-    }
-    parsed = parse_task_definition(
-        definition(container(logConfiguration={"logDriver": "awslogs", "options": options}))
-    )
-
-    assert parsed.unsupported == (
-        Problem(
-            "containerDefinitions[0].logConfiguration.options.awslogs-datetime-format",
-            "awslogs-datetime-format is not emulated yet: events are written line by line, to the test's AWS",
+            "health-check-never-runs",
         ),
     )
 
@@ -315,7 +296,7 @@ def test_awslogs_options_without_effect_are_listed() -> None:
 def test_external_and_managed_instances_run_as_ec2_and_say_so() -> None:
     parsed = parse_task_definition(definition(container(), requiresCompatibilities=["EXTERNAL"]))
 
-    assert parsed.unsupported == (Problem("requiresCompatibilities", "EXTERNAL is run as EC2"),)
+    assert parsed.unsupported == (warning("requiresCompatibilities", "EXTERNAL is run as EC2"),)
 
 
 def _caught(document: dict[str, Any], source: str = "task definition") -> TaskDefinitionError:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
 
-from pytest_ecs_tasks.core.parse import parse_task_definition
+from pytest_ecs_tasks.core.parse import parse_task_definition, read_task_definition
 from pytest_ecs_tasks.errors import TaskDefinitionError
+
+EXECUTION_ROLE = "arn:aws:iam::123456789012:role/execution"
 
 
 def definition(*containers: object, **fields: Any) -> dict[str, Any]:
@@ -36,12 +39,12 @@ def after(name: str, condition: str = "START") -> dict[str, Any]:
     [
         (
             definition(container(essential=False)),
-            "containerDefinitions: no container is essential; at least one has to be, or the "
+            "containerDefinitions: Task definition doesn't have any essential container: one has to be, or the "
             "task would never end",
         ),
         (
             definition(container(), container()),
-            "containerDefinitions[1].name: two containers are named 'app'",
+            "containerDefinitions[1].name: Container names must be unique within a task definition: two are named 'app'",
         ),
         (
             definition(container("my app")),
@@ -53,7 +56,8 @@ def after(name: str, condition: str = "START") -> dict[str, Any]:
         ),
         (
             {**definition(container()), "family": "web/api"},
-            "family: 'web/api' is not a name: letters, digits, hyphens and underscores are allowed",
+            "family: Family contains invalid characters. 'web/api' is not a name: letters, digits, hyphens and "
+            "underscores are allowed",
         ),
         (
             definition(container(), volumes=[{"name": "a"}, {"name": "a"}]),
@@ -88,7 +92,7 @@ def after(name: str, condition: str = "START") -> dict[str, Any]:
         ),
         (
             definition(container(memory=1024), memory="512"),
-            f"{APP}.memory: container memory limit(1024) greater than task memory limit(512)",
+            f"{APP}.memory: The 'memory' setting for container 'app' is greater than for the task: 1024, and 512",
         ),
     ],
 )
@@ -123,8 +127,8 @@ def test_a_rule_of_the_whole_task(document: dict[str, Any], expected: str) -> No
         ),
         (
             [container(**after("db", "HEALTHY")), container("db")],
-            f"{APP}.dependsOn[0].condition: condition HEALTHY, but container 'db' has no "
-            "healthCheck that can run",
+            f"{APP}.dependsOn[0].condition: A dependency container with HEALTHY condition must have health check "
+            "configured: 'db' has no healthCheck",
         ),
         (
             [
@@ -184,7 +188,7 @@ def test_a_diamond_of_dependencies_is_no_cycle() -> None:
         ),
         (
             {"memory": 64, "memoryReservation": 128},
-            "memory: memory (64) is to be greater than memoryReservation (128)",
+            "memory: 'memory' must be greater than or equal to 'memoryReservation': 64 is less than 128",
         ),
         ({"cpu": -1}, "cpu: -1 is less than 0"),
         ({"memoryReservation": -5}, "memoryReservation: -5 is less than 0"),
@@ -210,11 +214,13 @@ def test_a_diamond_of_dependencies_is_no_cycle() -> None:
         ),
         (
             {"portMappings": [{"containerPortRange": "8010-8000"}]},
-            "portMappings[0].containerPortRange: '8010-8000' is not a range of ports such as '8000-8010'",
+            "portMappings[0].containerPortRange: Invalid 'containerPortRange' setting for container 'app'. '8010-8000' is "
+            "not a range such as '8000-8010'",
         ),
         (
             {"portMappings": [{"containerPortRange": "8000-8010", "hostPort": 8000}]},
-            "portMappings[0].containerPortRange: a mapping with containerPortRange has no hostPort",
+            "portMappings[0].containerPortRange: Invalid port mapping for container 'app', cannot specify both single "
+            "port and port range.",
         ),
         (
             {"portMappings": [{"containerPortRange": f"{n}-{n + 1}"} for n in range(1000, 1202, 2)]},
@@ -227,15 +233,18 @@ def test_a_diamond_of_dependencies_is_no_cycle() -> None:
         ),
         (
             {"healthCheck": {"command": ["CMD", "true"], "timeout": 61}},
-            "healthCheck.timeout: timeout is 2 to 60, not 61",
+            "healthCheck.timeout: Health check timeout must be less than or equal to the maximum allowed value 60 for container "
+            "'app'. It is 61",
         ),
         (
             {"healthCheck": {"command": ["CMD", "true"], "retries": 11}},
-            "healthCheck.retries: retries is 1 to 10, not 11",
+            "healthCheck.retries: Health check retries must be less than or equal to the maximum allowed value 10 for container "
+            "'app'. It is 11",
         ),
         (
             {"healthCheck": {"command": ["CMD", "true"], "startPeriod": 301}},
-            "healthCheck.startPeriod: startPeriod is 0 to 300, not 301",
+            "healthCheck.startPeriod: Health check startPeriod must be less than or equal to the maximum allowed value 300 for "
+            "container 'app'. It is 301",
         ),
         (
             {"healthCheck": {"command": ["CMD-SHELL"]}},
@@ -271,12 +280,23 @@ def test_a_diamond_of_dependencies_is_no_cycle() -> None:
             "has letters, digits and ._-/ and ECS takes no version and no label",
         ),
         (
+            {
+                "logConfiguration": {
+                    "logDriver": "splunk",
+                    "secretOptions": [{"name": "A", "valueFrom": "arn:aws:s3:::bucket"}],
+                }
+            },
+            "logConfiguration.secretOptions[0].valueFrom: secret 'A': an ARN here is one of Secrets Manager or of an "
+            "SSM parameter",
+        ),
+        (
             {"secrets": [{"name": "A", "valueFrom": "arn:aws:s3:::bucket"}]},
             "secrets[0].valueFrom: secret 'A': an ARN here is one of Secrets Manager or of an SSM parameter",
         ),
         (
             {"restartPolicy": {"enabled": True, "restartAttemptPeriod": 10}},
-            "restartPolicy.restartAttemptPeriod: restartAttemptPeriod is 60 to 1800, not 10",
+            "restartPolicy.restartAttemptPeriod: The 'restartAttemptPeriod' setting for container 'app' must be between 60 and "
+            "1800. It is 10",
         ),
         (
             {"restartPolicy": {"enabled": True, "ignoredExitCodes": list(range(51))}},
@@ -284,24 +304,26 @@ def test_a_diamond_of_dependencies_is_no_cycle() -> None:
         ),
         (
             {"mountPoints": [{"sourceVolume": "data", "containerPath": "/data"}]},
-            "mountPoints[0].sourceVolume: Invalid volume referenced: data; 'data' is not in volumes",
+            "mountPoints[0].sourceVolume: Unknown volume 'data'. It is not in volumes",
         ),
         (
             {"ulimits": [{"name": "nofile", "softLimit": 2, "hardLimit": 1}]},
-            "ulimits[0].softLimit: softLimit (2) is greater than hardLimit (1)",
+            "ulimits[0].softLimit: Soft limit exceeds hard limit for ulimit nofile: 2 is greater than 1",
         ),
         (
             {"linuxParameters": {"tmpfs": [{"containerPath": "/t", "size": 0}]}},
             "linuxParameters.tmpfs[0].size: size is a number of MiB from 1, not 0",
         ),
         (
-            {"linuxParameters": {"sharedMemorySize": 0}},
-            "linuxParameters.sharedMemorySize: sharedMemorySize is a number of MiB from 1, not 0",
+            {"linuxParameters": {"sharedMemorySize": -1}},
+            "linuxParameters.sharedMemorySize: sharedMemorySize is a number of MiB, not -1",
         ),
     ],
 )
 def test_a_rule_of_one_container(fields: dict[str, Any], expected: str) -> None:
-    assert problems(definition(container(**fields))) == [f"{APP}.{expected}"]
+    document = definition(container(**fields), executionRoleArn=EXECUTION_ROLE)
+
+    assert problems(document) == [f"{APP}.{expected}"]
 
 
 @pytest.mark.parametrize(
@@ -316,7 +338,7 @@ def test_a_rule_of_one_container(fields: dict[str, Any], expected: str) -> None:
         (
             "awsvpc",
             {"dnsServers": ["1.1.1.1"]},
-            "dnsServers: dnsServers cannot be used with networkMode awsvpc",
+            "dnsServers: DNS servers are not supported on container when networkMode=awsvpc.",
         ),
         (
             "awsvpc",
@@ -326,12 +348,12 @@ def test_a_rule_of_one_container(fields: dict[str, Any], expected: str) -> None:
         (
             "awsvpc",
             {"extraHosts": [{"hostname": "a", "ipAddress": "1.1.1.1"}]},
-            "extraHosts: extraHosts cannot be used with networkMode awsvpc",
+            "extraHosts: Extra hosts are not supported on container when networkMode=awsvpc.",
         ),
         (
             "awsvpc",
             {"disableNetworking": True},
-            "disableNetworking: disableNetworking cannot be used with networkMode awsvpc",
+            "disableNetworking: Disable Networking is not supported on container when networkMode=awsvpc.",
         ),
         (
             "awsvpc",
@@ -383,9 +405,88 @@ def test_a_rule_of_the_network_mode(mode: str, fields: dict[str, Any], expected:
     ],
 )
 def test_the_spellings_of_a_secret_are_taken(value_from: str) -> None:
-    parsed = parse_task_definition(definition(container(secrets=[{"name": "A", "valueFrom": value_from}])))
+    app = container(secrets=[{"name": "A", "valueFrom": value_from}])
+    parsed = parse_task_definition(definition(app, executionRoleArn=EXECUTION_ROLE))
 
     assert parsed.containers[0].secrets[0].value_from == value_from
+
+
+def test_secrets_need_an_execution_role_on_any_launch_type() -> None:
+    app = container(secrets=[{"name": "A", "valueFrom": "/a"}])
+    with pytest.raises(TaskDefinitionError) as caught:
+        parse_task_definition(definition(app))
+
+    [problem] = caught.value.problems
+    assert (problem.path, problem.code) == (f"{APP}.secrets", "secrets-execution-role")
+    assert "you must also specify a value for 'executionRoleArn'" in problem.message
+
+
+def test_containers_alone_may_have_secrets_since_the_role_is_the_tasks() -> None:
+    app = container(secrets=[{"name": "A", "valueFrom": "/a"}])
+
+    assert read_task_definition(json.dumps([app]), "containers.json").containers[0].secrets
+
+
+def test_a_shared_memory_of_0_is_left_to_the_engine() -> None:
+    parsed = parse_task_definition(definition(container(linuxParameters={"sharedMemorySize": 0})))
+
+    assert parsed.containers[0].linux_parameters.shared_memory_size_mib == 0
+
+
+def test_waiting_for_a_health_check_that_never_runs_is_taken_and_told() -> None:
+    waiting = container(**after("db", "HEALTHY"))
+    parsed = parse_task_definition(
+        definition(waiting, container("db", healthCheck={"command": ["/healthcheck"]}))
+    )
+
+    [told] = [each for each in parsed.advice if each.code == "depends-on-no-health-check"]
+    assert (told.path, told.severity) == (f"{APP}.dependsOn[0].condition", "warning")
+    assert told.message == "the healthCheck of container 'db' never runs, so that it never becomes HEALTHY"
+
+
+@pytest.mark.parametrize("protocol", ["TCP", "UDP", "http"])
+def test_a_protocol_that_is_none_is_taken_for_tcp_and_told(protocol: str) -> None:
+    mapping = {"containerPort": 80, "protocol": protocol}
+    parsed = parse_task_definition(definition(container(portMappings=[mapping])))
+
+    assert parsed.containers[0].port_mappings[0].protocol == "tcp"
+    [told] = [each for each in parsed.advice if each.code == "taken-for-another"]
+    assert str(told) == (
+        f"{APP}.portMappings[0].protocol: '{protocol}' is not one of tcp, udp, upper and lower case being two things: "
+        "ECS takes it for tcp"
+    )
+
+
+def test_a_placeholder_for_a_protocol_is_to_be_filled() -> None:
+    mapping = {"containerPort": 80, "protocol": "${PROTOCOL}"}
+
+    assert (
+        "'${PROTOCOL}' is not one of tcp, udp" in problems(definition(container(portMappings=[mapping])))[0]
+    )
+
+
+@pytest.mark.parametrize("mode", ["AWSVPC", "Bridge"])
+def test_a_network_mode_in_other_case_is_refused(mode: str) -> None:
+    assert problems(definition(container(), networkMode=mode)) == [
+        f"networkMode: '{mode}' is not one of awsvpc, bridge, host, none"
+    ]
+
+
+def test_the_default_network_mode_of_the_console_is_one_that_is_left_out() -> None:
+    assert problems(definition(container(), networkMode="default")) == [
+        "networkMode: 'default' is not one of awsvpc, bridge, host, none; leave networkMode out for what the console "
+        "calls <default>"
+    ]
+
+
+def test_a_problem_is_one_line_that_a_terminal_takes() -> None:
+    name = "web\n::error::\x1b[31m\u2028"
+
+    assert problems(definition(container(name, dockerLabels={"a\tb": 1}))) == [
+        "containerDefinitions[0].dockerLabels.a\\tb: a text is wanted here, not a number; put it in quotes",
+        "containerDefinitions[0].name: 'web\\n::error::\\x1b[31m\\u2028' is not a name: letters, digits, hyphens and "
+        "underscores are allowed",
+    ]
 
 
 def test_equal_memory_and_reservation_are_taken() -> None:

@@ -34,6 +34,7 @@ def problems(document: dict[str, Any]) -> list[str]:
 
 
 APP = "containerDefinitions[0]"
+WINDOWS = {"operatingSystemFamily": "WINDOWS_SERVER_2022_CORE"}
 
 
 AWSLOGS = {"awslogs-group": "g", "awslogs-region": "r", "awslogs-stream-prefix": "p"}
@@ -55,33 +56,36 @@ AWSLOGS = {"awslogs-group": "g", "awslogs-region": "r", "awslogs-stream-prefix":
         (
             {"memory": "4096"},
             {},
-            "memory: No Fargate configuration exists for given values. With cpu 256 memory is "
-            "512, 1024, 2048 MiB, "
-            "not 4096",
+            "memory: No Fargate configuration exists for given values: 256 CPU, 4096 memory. With cpu 256 memory is "
+            "512, 1024, 2048 MiB",
         ),
         (
             {"cpu": "1024", "memory": "512"},
             {},
-            "memory: No Fargate configuration exists for given values. With cpu 1024 memory is "
-            "2048 to 8192 in "
-            "steps of 1024 MiB, not 512",
+            "memory: No Fargate configuration exists for given values: 1024 CPU, 512 memory. With cpu 1024 memory is "
+            "2048 to 8192 in steps of 1024 MiB",
         ),
         (
             {"ephemeralStorage": {"sizeInGiB": 10}},
             {},
-            "ephemeralStorage.sizeInGiB: sizeInGiB is 21 to 200, not 10",
+            "ephemeralStorage.sizeInGiB: EphemeralStorage size should be at least 21: it is 10",
+        ),
+        (
+            {"ephemeralStorage": {"sizeInGiB": 201}},
+            {},
+            "ephemeralStorage.sizeInGiB: EphemeralStorage size should be at most 200: it is 201",
         ),
         (
             {"volumes": [{"name": "a", "host": {"sourcePath": "/a"}}]},
             {},
-            "volumes[0].host.sourcePath: a Fargate task has no host whose directory could be mounted",
+            "volumes[0].host.sourcePath: Fargate compatible task definitions do not support sourcePath: there is no host "
+            "whose directory could be mounted",
         ),
         (
             {"volumes": [{"name": "a", "dockerVolumeConfiguration": {"scope": "task"}}]},
             {},
-            "volumes[0].dockerVolumeConfiguration: Fargate takes no Docker volumes; a volume "
-            "without it lives as "
-            "long as the task",
+            "volumes[0].dockerVolumeConfiguration: Fargate compatible task definitions do not support "
+            "dockerVolumeConfiguration; a volume without it lives as long as the task",
         ),
         (
             {},
@@ -108,46 +112,94 @@ AWSLOGS = {"awslogs-group": "g", "awslogs-region": "r", "awslogs-stream-prefix":
                     "options": {**AWSLOGS, "awslogs-stream-prefix": ""},
                 }
             },
-            f"{APP}.logConfiguration.options: awslogs on Fargate needs the option awslogs-stream-prefix",
+            f"{APP}.logConfiguration.options: Fargate requires log configuration options to include "
+            "awslogs-stream-prefix to support log driver awslogs.",
         ),
         (
             {},
             {"secrets": [{"name": "A", "valueFrom": "/a"}]},
-            f"{APP}.secrets: Fargate fetches secrets with the task execution role, and there is no "
-            "executionRoleArn",
+            f"{APP}.secrets: When you are specifying container secrets, you must also specify a value for "
+            "'executionRoleArn'.",
         ),
-        ({}, {"privileged": True}, f"{APP}.privileged: Fargate does not support privileged"),
+        (
+            {},
+            {
+                "logConfiguration": {
+                    "logDriver": "splunk",
+                    "secretOptions": [{"name": "splunk-token", "valueFrom": "/a"}],
+                }
+            },
+            f"{APP}.logConfiguration.secretOptions: Fargate fetches secrets with the task execution role, and there is "
+            "no executionRoleArn",
+        ),
+        (
+            {},
+            {"logConfiguration": {"logDriver": "json-file"}},
+            f"{APP}.logConfiguration.logDriver: json-file is not a valid log driver. Must be one of "
+            "[awslogs,splunk,awsfirelens] on Fargate",
+        ),
+        (
+            {},
+            {"image": "123456789012.dkr.ecr.eu-west-1.amazonaws.com/web:1"},
+            f"{APP}.image: Fargate requires task definition to have execution role ARN to support ECR images.",
+        ),
+        (
+            {},
+            {"repositoryCredentials": {"credentialsParameter": "hub"}},
+            f"{APP}.repositoryCredentials: Fargate fetches registry credentials with the task execution role, and there "
+            "is no executionRoleArn",
+        ),
+        ({}, {"privileged": True}, f"{APP}.privileged: Fargate has no privileged containers"),
         (
             {},
             {"dockerSecurityOptions": ["no-new-privileges"]},
-            f"{APP}.dockerSecurityOptions: Fargate does not support dockerSecurityOptions",
+            f"{APP}.dockerSecurityOptions: Fargate compatible task definitions do not support dockerSecurityOptions",
         ),
         (
             {},
             {"linuxParameters": {"maxSwap": 0}},
-            f"{APP}.linuxParameters.maxSwap: Fargate does not support maxSwap",
+            f"{APP}.linuxParameters.maxSwap: Fargate compatible task definitions do not support maxSwap",
         ),
         (
             {},
             {"linuxParameters": {"capabilities": {"add": ["SYS_PTRACE", "NET_ADMIN"]}}},
-            f"{APP}.linuxParameters.capabilities.add: Fargate adds no capability but SYS_PTRACE; this adds "
-            "NET_ADMIN",
+            f"{APP}.linuxParameters.capabilities.add[1]: NET_ADMIN is not allowed on Fargate. It adds no capability but "
+            "SYS_PTRACE",
         ),
         (
+            {"cpu": "512", "memory": "2048", "runtimePlatform": WINDOWS},
             {},
-            {"ulimits": [{"name": "core", "softLimit": 0, "hardLimit": 0}]},
-            f"{APP}.ulimits[0].name: Fargate sets no ulimit but nofile, not core",
+            "cpu: No Fargate configuration exists for given values: 512 CPU, 2048 memory. With Windows cpu is 1024 or more",
         ),
     ],
 )
 def test_a_rule_of_fargate(task: dict[str, Any], fields: dict[str, Any], expected: str) -> None:
-    assert problems(fargate(container(**fields), **task)) == [expected]
+    found = problems(fargate(container(**fields), **task))
+
+    assert [each for each in found if "emulated" not in each] == [expected]
 
 
-def test_ipc_mode_on_fargate_is_refused_by_ecs_before_it_is_refused_here() -> None:
+def test_gpus_on_fargate_are_refused_by_ecs_too() -> None:
+    gpu = {"type": "GPU", "value": "1"}
+
+    assert problems(fargate(container(resourceRequirements=[gpu])))[0] == (
+        f"{APP}.resourceRequirements[0]: Tasks using the Fargate launch type do not support GPU resource requirements."
+    )
+
+
+def test_a_limit_that_fargate_leaves_as_it_is_is_taken_and_told() -> None:
+    limit = {"name": "memlock", "softLimit": -1, "hardLimit": -1}
+    parsed = parse_task_definition(fargate(container(ulimits=[limit])))
+
+    [told] = [each for each in parsed.advice if each.code == "fargate-ulimit"]
+    assert str(told) == (
+        f"{APP}.ulimits[0].name: Fargate sets no limit but nofile; memlock stays what its operating system has"
+    )
+
+
+def test_ipc_mode_on_fargate_is_refused() -> None:
     assert problems(fargate(container(), ipcMode="task")) == [
-        "ipcMode: Tasks using the Fargate launch type do not support ipcMode.",
-        "ipcMode: ipcMode 'task' is not emulated yet: each container has an IPC namespace of its own",
+        "ipcMode: Fargate compatible task definitions do not support ipcMode",
     ]
 
 

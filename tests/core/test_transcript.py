@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import heapq
 import math
+import re
+from dataclasses import replace
 
 from pytest_ecs_tasks.core import events
+from pytest_ecs_tasks.core.explain import explain_stop
 from pytest_ecs_tasks.core.lifecycle import advance
 from pytest_ecs_tasks.core.parse import parse_task_definition
 from pytest_ecs_tasks.core.transcript import TranscriptEntry, render
@@ -88,3 +91,14 @@ def test_values_of_the_environment_never_show():
     ]
 
     assert "hunter2" not in transcript(containers, {})
+
+
+def test_a_container_whose_log_is_still_open_is_told_as_stopped_once_its_exit_code_is_known():
+    document = {"family": "web", "networkMode": "awsvpc", "containerDefinitions": [container("web")]}
+    task = Simulation(parse_task_definition(document, "test"), {}).run(until=1)
+    ended = replace(task.containers[0], exited=True, exit_code=137)
+    assert ended.last_status == "RUNNING"
+
+    text = explain_stop(replace(task.with_container(ended), desired_stopped=True), "it was HEALTHY")
+
+    assert re.search(r"^  web  STOPPED  exit 137", text, re.MULTILINE)

@@ -47,7 +47,14 @@ def test_every_option_is_documented_in_each_of_its_forms():
     forms = [option.flag for option in OPTIONS]
     forms += [option.variable for option in OPTIONS if option.has_environment]
     forms += [option.key for option in OPTIONS if option.has_ini]
-    forms += ["--ecs-check", "--ecs-sweep", "ecs_strict", "ecs_taskdef_dir"]
+    forms += [
+        "--ecs-check",
+        "--ecs-check-format",
+        "--ecs-check-substitute",
+        "--ecs-sweep",
+        "ecs_strict",
+        "ecs_taskdef_dir",
+    ]
 
     assert [form for form in forms if not is_documented(form)] == []
 
@@ -166,4 +173,5 @@ def test_every_yaml_block_of_a_guide_is_yaml(page):
     for block in re.findall(
         r"^```yaml\n(.*?)^```$", page.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL
     ):
-        assert isinstance(yaml.safe_load(block), dict)
+        document = yaml.compose(block, Loader=yaml.SafeLoader)  # templates have tags of CloudFormation's
+        assert isinstance(document, yaml.MappingNode)

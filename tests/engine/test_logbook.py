@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from hypothesis import given
@@ -16,8 +17,8 @@ class ListSink:
 
     lines: list[bytes] = field(default_factory=list)
 
-    def write(self, line: bytes, received_at: float) -> None:
-        self.lines.append(line)
+    def write(self, lines: Sequence[bytes], received_at: float) -> None:
+        self.lines.extend(lines)
 
     def close(self) -> None:
         pass
@@ -96,3 +97,15 @@ def test_a_sink_gets_the_unfinished_line_at_the_end() -> None:
     splitter.finish(1.0)
 
     assert sink.lines == [b"one", b"rest"]
+
+
+def test_an_unfinished_line_is_not_continued_by_the_next_life() -> None:
+    book = ContainerLog("web", lambda: None)
+    book.append("stdout", b"up\nlast wo", 1.0)
+    book.append("stdout", b"rds", 2.0)
+
+    book.end_life()
+    book.append("stdout", b"up again\n", 3.0)
+
+    assert [line.text for line in book.lines()] == ["up", "last words", "up again"]
+    assert book.text() == "up\nlast wordsup again\n"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import os
 import socket
@@ -13,12 +14,14 @@ from typing import Any, cast
 import docker.types
 import pytest
 
+from left_over import wait_for
 from pytest_ecs_tasks.engine.sockets import dial_tcp
+from pytest_ecs_tasks.runtimes.sandbox.frames import AWS_SERVICE, ENDPOINTS_SERVICE, SetupFailure, SetupStep
 from pytest_ecs_tasks.runtimes.sandbox.image import sandbox_image
-from pytest_ecs_tasks.runtimes.sandbox.link import AWS_SERVICE, Link, LinkError
+from pytest_ecs_tasks.runtimes.sandbox.link import Link, LinkError
 
 LABELS = {"pytest-ecs-tasks.test": "link"}
-AWS_PORT = 51670
+AWS_PORT, ENDPOINTS_PORT = 51670, 51671
 MEGABYTE = 1 << 20
 PATTERN = hashlib.shake_128(b"every megabyte of every transfer").digest(MEGABYTE)
 SUM_OF_100 = hashlib.sha256(PATTERN * 100).hexdigest()
@@ -94,9 +97,17 @@ class Engine:
         prefix = "localhost/" if self.is_podman else ""
         self.python_id: str = self.api.inspect_image(f"{prefix}pytest-ecs-tasks/python:1")["Id"]
 
-    def make_sandbox(self, stack: contextlib.ExitStack, network: str, port: int, user: str) -> Sandbox:
+    def make_sandbox(
+        self,
+        stack: contextlib.ExitStack,
+        *services: str,
+        network: str = "bridge",
+        user: str = "",
+        capabilities: tuple[str, ...] = (),
+    ) -> Sandbox:
         limits = self.api.create_host_config(
             network_mode=network,
+            cap_add=list(capabilities),
             cap_drop=["ALL"],
             read_only=True,
             security_opt=["no-new-privileges"],
@@ -105,7 +116,7 @@ class Engine:
         container = self.api.create_container_from_config(
             {
                 "Image": self.sandbox_id,
-                "Cmd": [f"aws={port}"],
+                "Cmd": list(services),
                 "User": user,
                 "Labels": LABELS,
                 "OpenStdin": True,
@@ -124,14 +135,17 @@ class Engine:
         stack.callback(link.close)
         self.api.start(container)
         link.wait_ready(30)
-        return Sandbox(self, container, link)
+        return Sandbox(self, container, attached._sock, link)
 
-    def start_member(self, stack: contextlib.ExitStack, sandbox_id: str, program: str) -> str:
+    def start_member(
+        self, stack: contextlib.ExitStack, sandbox_id: str, program: str, *, user: str = ""
+    ) -> str:
         container: str = self.api.create_container_from_config(
             {
                 "Image": self.python_id,
                 "Entrypoint": ["python3"],
                 "Cmd": ["-c", program],
+                "User": user,
                 "Labels": LABELS,
                 "HostConfig": self.api.create_host_config(network_mode=f"container:{sandbox_id}"),
             }
@@ -144,8 +158,9 @@ class Engine:
 class Sandbox:
     """A running sandbox and its link."""
 
-    def __init__(self, engine: Engine, container_id: str, link: Link) -> None:
+    def __init__(self, engine: Engine, container_id: str, attached: socket.socket, link: Link) -> None:
         self._engine = engine
+        self.attached = attached
         self.container_id = container_id
         self.link = link
 
@@ -159,9 +174,9 @@ class Sandbox:
         code: int = self._engine.api.wait(self.container_id)["StatusCode"]
         return code
 
-    def run_member(self, stack: contextlib.ExitStack, program: str) -> str:
+    def run_member(self, stack: contextlib.ExitStack, program: str, *, user: str = "") -> str:
         """Run Python in the namespace until it ends; return what it printed."""
-        container = self._engine.start_member(stack, self.container_id, program)
+        container = self._engine.start_member(stack, self.container_id, program, user=user)
         code = self._engine.api.wait(container)["StatusCode"]
         printed: bytes = self._engine.api.logs(container)
         assert code == 0, printed.decode()
@@ -195,9 +210,16 @@ def stack() -> Iterator[contextlib.ExitStack]:
 @pytest.fixture
 def make_sandbox(engine: Engine, stack: contextlib.ExitStack) -> Callable[..., Sandbox]:
     def make_sandbox(*, network: str = "bridge", port: int = AWS_PORT, user: str = "") -> Sandbox:
-        return engine.make_sandbox(stack, network, port, user)
+        return engine.make_sandbox(stack, f"aws={port}", network=network, user=user)
 
     return make_sandbox
+
+
+@pytest.fixture
+def task_sandbox(engine: Engine, stack: contextlib.ExitStack) -> Sandbox:
+    """A sandbox as tasks have it: with ECS's link-local addresses."""
+    services = (f"aws={AWS_PORT}", f"endpoints={ENDPOINTS_PORT}")
+    return engine.make_sandbox(stack, *services, capabilities=("NET_ADMIN",))
 
 
 @pytest.fixture
@@ -256,16 +278,24 @@ def test_a_member_talks_to_a_service_of_the_host(
     assert sandbox.link.hello.ports == {AWS_SERVICE: AWS_PORT}
 
 
+@pytest.mark.parametrize(
+    ("service", "address"),
+    [(AWS_SERVICE, ("127.0.0.1", AWS_PORT)), (ENDPOINTS_SERVICE, ("169.254.170.2", 80))],
+)
 def test_two_hundred_members_streams_flow_at_once(
-    sandbox: Sandbox, stack: contextlib.ExitStack, serve: Callable[[Serve], Server]
+    task_sandbox: Sandbox,
+    stack: contextlib.ExitStack,
+    serve: Callable[[Serve], Server],
+    service: int,
+    address: tuple[str, int],
 ) -> None:
-    sandbox.link.set_service(AWS_SERVICE, serve(echo).dial)
+    task_sandbox.link.set_service(service, serve(echo).dial)
     program = f"""
 import hashlib, socket, threading
 together, right = threading.Barrier(200), []
 def talk(number):
     question = hashlib.shake_128(str(number).encode()).digest(100_000)
-    with socket.create_connection(("127.0.0.1", {AWS_PORT})) as s:
+    with socket.create_connection({address}) as s:
         together.wait()
         sender = threading.Thread(target=lambda: (s.sendall(question), s.shutdown(1)))
         sender.start()
@@ -278,8 +308,8 @@ for t in threads: t.join()
 print(len(right), all(right))
 """
 
-    assert sandbox.run_member(stack, program) == "200 True"
-    assert sandbox.link.error is None
+    assert task_sandbox.run_member(stack, program) == "200 True"
+    assert task_sandbox.link.error is None
 
 
 def test_two_hundred_streams_into_the_namespace_flow_at_once(
@@ -495,8 +525,8 @@ def test_a_member_that_listens_on_its_loopback_alone_is_refused(
     with pytest.raises(ConnectionRefusedError):
         sandbox.link.connect(7000)
     with (
-        socket.create_connection(sandbox.link.listen(7000), timeout=10) as client,
         pytest.raises(ConnectionResetError),
+        socket.create_connection(sandbox.link.listen(7000), timeout=10) as client,
     ):
         client.recv(1)
 
@@ -532,6 +562,47 @@ def test_it_works_as_an_unprivileged_user(
     assert sandbox.run_member(stack, f"{CONNECT}; s.sendall(b'hello'); print(s.recv(100))") == "b'hello'"
 
 
+UNDO = """
+import errno, socket, struct
+def ask(protocol, *messages):
+    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, protocol) as s:
+        s.settimeout(5)
+        s.send(b"".join(struct.pack("=IHHII", 16 + len(body), kind, 5, 0, 0) + body for kind, body in messages))
+        return errno.errorcode.get(-struct.unpack_from("=i", s.recv(4096), 16)[0])
+def batch(*messages): return ask(12, (16, bytes((0, 0, 0, 10))), *messages, (17, bytes((0, 0, 0, 10))))
+def without(address, table, scope, kind):
+    route = bytes((socket.AF_INET, 32, 0, 0, table, 0, scope, kind)) + bytes(4)
+    return ask(0, (25, route + struct.pack("=HH", 8, 1) + socket.inet_aton(address)))
+print(batch((0xa02, bytes((2, 0, 0, 0)) + struct.pack("=HH", 8, 1) + bytes((101, 99, 115, 0)))))
+print(without("169.254.170.2", 255, 254, 2), without("169.254.169.254", 254, 0, 7))
+s = socket.create_connection(("169.254.170.2", 80)); s.sendall(b"hello"); print(s.recv(100))
+try: socket.create_connection(("169.254.169.254", 80), timeout=5)
+except OSError as error: print(errno.errorcode[error.errno])
+"""
+
+
+@pytest.mark.parametrize("user", ["0:0", "1000:1000"])
+def test_a_member_has_the_link_local_addresses_whoever_it_is_and_cannot_undo_them(
+    task_sandbox: Sandbox, stack: contextlib.ExitStack, serve: Callable[[Serve], Server], user: str
+) -> None:
+    task_sandbox.link.set_service(ENDPOINTS_SERVICE, serve(echo).dial)
+
+    printed = task_sandbox.run_member(stack, UNDO, user=user)
+
+    assert printed.splitlines() == ["EPERM", "EPERM EPERM", "b'hello'", "EACCES"]
+
+
+@pytest.mark.parametrize("user", ["", "1000:1000"])
+def test_a_sandbox_that_may_not_change_its_network_says_so_and_carries_the_rest(
+    engine: Engine, stack: contextlib.ExitStack, serve: Callable[[Serve], Server], user: str
+) -> None:
+    sandbox = engine.make_sandbox(stack, f"aws={AWS_PORT}", f"endpoints={ENDPOINTS_PORT}", user=user)
+    sandbox.link.set_service(AWS_SERVICE, serve(echo).dial)
+
+    assert sandbox.link.hello.setup_failure == SetupFailure(SetupStep.METADATA_ROUTE, errno.EPERM)
+    assert sandbox.run_member(stack, f"{CONNECT}; s.sendall(b'hello'); print(s.recv(100))") == "b'hello'"
+
+
 @pytest.fixture
 def other_links() -> list[str]:
     """The thread of links that this very session's own tasks have, if there are any."""
@@ -541,7 +612,13 @@ def other_links() -> list[str]:
 def test_a_link_closed_while_busy_leaves_no_file_and_no_thread(
     other_links: list[str], sandbox: Sandbox, stack: contextlib.ExitStack, serve: Callable[[Serve], Server]
 ) -> None:
-    sandbox.link.set_service(AWS_SERVICE, serve(echo).dial)
+    server, dialled = serve(echo), list[socket.socket]()
+
+    def dial() -> socket.socket:
+        dialled.append(server.dial())
+        return dialled[-1]
+
+    sandbox.link.set_service(AWS_SERVICE, dial)
     before = len(os.listdir("/proc/self/fd"))
     connections = [sandbox.link.connect(AWS_PORT, host="127.0.0.1") for _ in range(50)]
     for connection in connections:
@@ -549,14 +626,27 @@ def test_a_link_closed_while_busy_leaves_no_file_and_no_thread(
 
     sandbox.link.close()
 
+    # A connection that was just being made is closed by whoever made it.
+    assert wait_for(lambda: {each.fileno() for each in dialled} == {-1}, patience_s=10)
+    assert sandbox.attached.fileno() == -1
     for connection in connections:
+        read_to_the_end(connection)
         connection.close()
     assert our_threads() == other_links
-    for thread in threading.enumerate():
-        if thread.name.endswith("(_run)"):
-            thread.join(10)
-    # The attach's socket is gone too, and with the last link the loop's selector and its two wakers.
-    assert len(os.listdir("/proc/self/fd")) == before - (1 if other_links else 4)
+    assert wait_for(lambda: not server_threads(), patience_s=10)
+    # With the last link the loop's selector and its two wakers go too. Other tasks open and close files as they like.
+    assert other_links or len(os.listdir("/proc/self/fd")) == before - 4
+
+
+def read_to_the_end(connection: socket.socket) -> None:
+    connection.settimeout(10)
+    with contextlib.suppress(ConnectionResetError):
+        while connection.recv(MEGABYTE):
+            pass
+
+
+def server_threads() -> list[str]:
+    return [thread.name for thread in threading.enumerate() if thread.name.endswith("(_run)")]
 
 
 def our_threads() -> list[str]:

@@ -12,7 +12,7 @@ from textwrap import dedent
 
 import pytest
 
-from left_over import label_of, wait_for, wait_until_gone
+from left_over import label_of, labelled_objects, wait_for, wait_until_gone
 
 PATIENCE_S = 20.0
 RUN = "pytest-ecs-tasks.run"
@@ -28,13 +28,19 @@ TASK = {
     "family": "victim",
     "networkMode": "awsvpc",
     "memory": "256",
-    "volumes": [{"name": "data"}],
+    "volumes": [
+        {"name": "data"},
+        {"name": "cache", "dockerVolumeConfiguration": {"scope": "shared", "autoprovision": True}},
+        {"name": "files", "efsVolumeConfiguration": {"fileSystemId": "fs-1", "rootDirectory": "/app"}},
+    ],
     "containerDefinitions": [
         {
             "name": f"c{number}",
             "image": "pytest-ecs-tasks/busybox:1",
             "command": ["sleep", "600"],
-            "mountPoints": [{"sourceVolume": "data", "containerPath": "/data"}],
+            "mountPoints": [
+                {"sourceVolume": name, "containerPath": f"/{name}"} for name in ("data", "cache", "files")
+            ],
         }
         for number in range(COUNT)
     ],
@@ -123,6 +129,22 @@ def test_it(ecs_task):
 """
 
 
+def guards_of(label: str) -> list[Path]:
+    """Return the guard processes of a run."""
+    return [
+        entry
+        for entry in Path("/proc").glob("[0-9]*/cmdline")
+        if label.encode() in (words := _read(entry)) and b"guard_main" in words
+    ]
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError:
+        return b""  # the process has ended meanwhile
+
+
 def assert_nothing_left(engine_url: str, label: str, victim: Victim) -> None:
     left = wait_until_gone(engine_url, label, patience_s=PATIENCE_S)
     assert left == [], f"{left}\n{victim.log.read_text()}"
@@ -145,6 +167,32 @@ def test_after_sigterm(victims, engine_url: str) -> None:  # type: ignore[no-unt
     victim.process.terminate()
     victim.finish()
 
+    assert_nothing_left(engine_url, label, victim)
+
+
+def test_what_was_to_be_kept_outlives_a_kill_until_it_is_swept(victims, engine_url: str) -> None:  # type: ignore[no-untyped-def]
+    victim = victims(
+        """
+        def test_fails(ecs_task_factory):
+            announce(ecs_task_factory.run(TASK), "kept")
+            assert False
+
+        def test_blocks(ecs_task_factory):
+            announce(ecs_task_factory.run(TASK))
+            block()
+        """,
+        "--ecs-keep=on-failure",
+        count=1,
+    )
+    [label, _] = victim.wait_ready("kept", "ready")
+
+    victim.process.kill()
+    victim.finish()
+
+    assert wait_for(lambda: not guards_of(label), patience_s=PATIENCE_S)
+    assert any("c0" in each for each in labelled_objects(engine_url, label)), victim.log.read_text()
+    sweeping = [sys.executable, "-m", "pytest", f"--ecs-engine={engine_url}", "--ecs-sweep"]
+    subprocess.run(sweeping, cwd=victim.directory, check=True, stdout=subprocess.DEVNULL)
     assert_nothing_left(engine_url, label, victim)
 
 

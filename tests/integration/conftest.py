@@ -44,6 +44,7 @@ def run(cluster: LocalCluster, aws: Aws) -> Iterator[Run]:
             "family": "it",
             "networkMode": network,
             "memory": "512",
+            "executionRoleArn": "arn:aws:iam::123456789012:role/ecsTaskExecutionRole",  # secrets need one
             "containerDefinitions": [{"image": BUSYBOX, **container} for container in containers],
             **task,
         }

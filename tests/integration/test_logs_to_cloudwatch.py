@@ -186,7 +186,7 @@ def test_a_stopped_containers_lines_are_there_when_its_own_status_is_stopped(run
     task.wait_for(lambda: task["job"].last_status == "STOPPED", timeout=20)
 
     assert messages(aws, stream_of(task, "job")) == [str(number) for number in range(1, 1001)]
-    assert task.last_status == "RUNNING"
+    assert task.last_status in ("ACTIVATING", "RUNNING")
 
 
 def test_the_last_words_of_a_stopped_service_are_there(run: Run, aws: Aws) -> None:
@@ -298,3 +298,30 @@ def test_times_in_cloudwatch_are_those_of_the_lines(run: Run, aws: Aws) -> None:
     times = [int(line.time.timestamp() * 1000) for line in task.log_lines("web")]
     assert [event["timestamp"] for event in found] == pytest.approx(times, abs=1)
     assert found[1]["timestamp"] - found[0]["timestamp"] >= 250
+
+
+def test_a_pattern_joins_the_lines_of_a_stack_trace_to_one_event(run: Run, aws: Aws) -> None:
+    script = "echo 'ERROR one'; echo '  at a'; echo; echo '  at b'; echo 'INFO two'; printf '  last'"
+    options = {"awslogs-multiline-pattern": "^(INFO|ERROR) "}
+    task = run(shell("web", script, **awslogs(**options))).wait_stopped()
+
+    assert messages(aws, stream_of(task, "web")) == ["ERROR one\n  at a\n\n  at b\n", "INFO two\n  last\n"]
+    assert len(task.log_lines("web")) == 6
+
+
+def test_a_datetime_format_begins_an_event(run: Run, aws: Aws) -> None:
+    script = "echo '[2024-02-29 23:59:58] one'; echo more; echo '[2024-13-01 00:00:00] no'; echo '[2024-03-01 00:00:00] two'"
+    options = {"awslogs-datetime-format": r"\[%Y-%m-%d %H:%M:%S\]"}
+    task = run(shell("web", script, **awslogs(**options))).wait_stopped()
+
+    assert messages(aws, stream_of(task, "web")) == [
+        "[2024-02-29 23:59:58] one\nmore\n[2024-13-01 00:00:00] no\n",
+        "[2024-03-01 00:00:00] two\n",
+    ]
+
+
+def test_non_blocking_mode_with_a_small_buffer_loses_nothing(run: Run, aws: Aws) -> None:
+    options = {"mode": "non-blocking", "max-buffer-size": "1k"}
+    task = run(shell("web", "seq 1 20000", **awslogs(**options))).wait_stopped()
+
+    assert messages(aws, stream_of(task, "web")) == [str(number) for number in range(1, 20001)]

@@ -290,7 +290,7 @@ import pytest
 
 def task(name, *command):
     return {{
-        "family": "web", "networkMode": "awsvpc", "memory": "64",
+        "family": "web", "networkMode": "awsvpc", "memory": "64", "executionRoleArn": "role",
         "containerDefinitions": [{{
             "name": "app", "image": "pytest-ecs-tasks/busybox:1", "command": list(command),
             "secrets": [{{"name": "VALUE", "valueFrom": "{ARN}:canary-AbCdEf:key::"}}],
@@ -333,3 +333,24 @@ def test_wrong_key(given, ecs_task_factory):
     assert CANARY not in result.stdout.str()
     assert CANARY not in result.stderr.str()
     assert CANARY not in (pytester.path / "junit.xml").read_text()
+
+
+def test_a_value_that_no_process_can_have_is_refused_and_does_not_show(run: Run, aws: Aws) -> None:
+    aws.create_secret("token", f"{CANARY}\0{CANARY}")
+    task = run(shell("app", "true", **secret(f"{ARN}:token"))).wait_stopped()
+
+    assert task["app"].reason == (
+        'CannotStartContainerError: environment variable can\'t contain null(\\x00): "VALUE=***"'
+    )
+    assert CANARY not in f"{task.transcript()} {task.describe()} {task.events}"
+
+
+def test_a_file_with_nul_is_refused_and_does_not_show(run: Run, aws: Aws) -> None:
+    s3 = aws.client("s3")
+    s3.create_bucket(Bucket="config")
+    s3.put_object(Bucket="config", Key="app.env", Body=f"VALUE=\0{CANARY}\n".encode())
+    files = [{"type": "s3", "value": "arn:aws:s3:::config/app.env"}]
+    task = run(shell("app", "true", environmentFiles=files)).wait_stopped()
+
+    assert str(task["app"].reason).startswith("CannotStartContainerError: environment variable")
+    assert CANARY not in f"{task.transcript()} {task.describe()} {task.events}"

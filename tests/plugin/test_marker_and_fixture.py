@@ -144,12 +144,16 @@ def test_value(ecs_task): pass
 @pytest.mark.ecs_secret("name")
 @pytest.mark.ecs_taskdef("taskdef.json")
 def test_missing(ecs_task): pass
+
+@pytest.mark.ecs_secret("name", 12345)
+@pytest.mark.ecs_taskdef("taskdef.json")
+def test_kind(ecs_task): pass
 """,
     )
 
     result = project.run()
 
-    result.assert_outcomes(errors=4)
+    result.assert_outcomes(errors=5)
     result.stdout.fnmatch_lines(
         [
             "ecs_taskdef() got an unexpected argument 'enviroment'. "
@@ -157,6 +161,7 @@ def test_missing(ecs_task): pass
             "ecs_taskdef() got an unexpected argument 'start_timout'. Did you mean start_timeout=…?",
             "ecs_taskdef(): wait='helthy' is not valid: use *; did you mean 'healthy'?",
             "ecs_secret(): missing a required argument: 'value'. Its arguments are name_or_arn, value.",
+            "ecs_secret(): value is of type int: use a str, bytes or a dict",
         ]
     )
     assert "During handling" not in result.stdout.str()

@@ -64,13 +64,6 @@ def test_a_web_service_is_up_when_the_test_begins_and_gone_afterwards(web, engin
     assert left_behind(web, engine) == []
 
 
-def test_it_works_under_xdist(web, engine):
-    result = web.run_apart("-n", "2", "--junitxml=junit.xml")
-
-    result.assert_outcomes(passed=4)
-    assert left_behind(web, engine) == []
-
-
 def test_warnings_as_errors_and_a_timeout_by_thread_don_t_disturb_it(web, engine):
     result = web.run_apart("-W", "error", "--timeout=120", "--timeout-method=thread", "--junitxml=junit.xml")
 

@@ -48,8 +48,27 @@ def test_the_command_line_wins_over_the_environment_and_that_over_ini(project, m
             "some",
             "*env PYTEST_ECS_LOGS: 'some' is not valid, use one of failure, all, none",
         ),
-        (["--ecs-aws=in-process"], None, None, "*--ecs-aws: 'in-process' is not valid, use one of server*"),
+        (
+            ["--ecs-aws=inprocess"],
+            None,
+            None,
+            "*--ecs-aws: 'inprocess' is not valid, use one of server, in-process, or a URL",
+        ),
         (["--ecs-engine=dokcer"], None, None, "*use one of auto, docker, podman, or a URL"),
+        (
+            ["--ecs-keep=wrong"],
+            None,
+            None,
+            "*--ecs-keep: 'wrong' is not valid, use one of never, on-failure, always",
+        ),
+        (["--ecs-health=wrong"], None, None, "*use one of fast, declared"),
+        (["--ecs-missing-engine=wrong"], None, None, "*use one of fail, skip"),
+        (
+            [],
+            "PYTEST_ECS_PULL",
+            "wrong",
+            "*env PYTEST_ECS_PULL: 'wrong' is not valid, use one of missing, always, never",
+        ),
         (["--ecs-start-timeout=soon"], None, None, "*use a number of seconds above 0"),
         (["--ecs-log-lines=-1"], None, None, "*use a whole number, 0 or more"),
     ],
@@ -124,7 +143,7 @@ def test_markers_are_listed_with_their_signatures(project):
     result.stdout.fnmatch_lines(
         [
             '@pytest.mark.ecs_taskdef(source, *, wait="healthy", launch_type=None, images=None, substitute=None, '
-            "start_timeout=None, count=1): *",
+            "start_timeout=None, count=1, resource=None, family=None): *",
             "@pytest.mark.ecs_secret(name_or_arn, value): *",
         ]
     )
@@ -136,6 +155,37 @@ def test_warm_up_begins_when_a_selected_test_needs_it(project):
     project.run()
 
     assert project.cluster.calls == ["warm_up", "close"]
+
+
+@pytest.mark.parametrize(
+    ("test", "warmed"),
+    [
+        (
+            "@pytest.mark.ecs_taskdef({'family': 'f', 'containerDefinitions': []})\ndef test_it(ecs_task): pass",
+            "warm_up",
+        ),
+        ("def test_it(ecs_task_factory): pass", "warm_up"),
+        ("@pytest.mark.ecs_taskdef('logging.json')\ndef test_it(ecs_task): pass", "warm_up with AWS"),
+        (
+            "@pytest.mark.ecs_taskdef({'family': 'f', 'taskRoleArn': 'r'})\ndef test_it(ecs_task): pass",
+            "warm_up with AWS",
+        ),
+        ("@pytest.mark.ecs_taskdef('a-family')\ndef test_it(ecs_task): pass", "warm_up with AWS"),
+        ("@pytest.mark.ecs_secret('a', 'b')\ndef test_it(ecs_task): pass", "warm_up with AWS"),
+        ("def test_it(ecs_aws, ecs_task): pass", "warm_up with AWS"),
+        (
+            "@pytest.fixture\ndef bucket(ecs_aws): pass\ndef test_it(bucket, ecs_task): pass",
+            "warm_up with AWS",
+        ),
+    ],
+)
+def test_moto_is_warmed_up_when_a_selected_test_is_likely_to_use_it(project, test, warmed):
+    project.file("logging.json", '{"containerDefinitions": [{"logConfiguration": {"logDriver": "awslogs"}}]}')
+    project.file("test_it.py", f"import pytest\n{test}")
+
+    project.run()
+
+    assert project.cluster.calls == [warmed, "close"]
 
 
 @pytest.mark.parametrize(
@@ -183,47 +233,17 @@ def test_docker(ecs_task): pass
     result.stdout.fnmatch_lines(["SKIPPED * ecs_engine('podman'): this run uses docker 0 at fake://"])
 
 
-def test_check_reports_every_definition_that_is_wrong_and_runs_nothing(project):
+def test_a_file_that_is_not_utf8_is_a_problem_of_that_file(project):
+    (project.pytester.path / "latin1.json").write_bytes('{"family": "café"}'.encode("latin-1"))
     project.file(
-        "bad.json", taskdef(family="bad", dependsOn=[{"containerName": "nobody", "condition": "START"}])
-    )
-    project.file(
-        "test_it.py",
-        """
-import pytest
-
-@pytest.mark.ecs_taskdef("taskdef.json")
-def test_good(ecs_task): pass
-
-@pytest.mark.ecs_taskdef("bad.json")
-def test_bad(ecs_task): pass
-
-@pytest.mark.ecs_taskdef("gone.json")
-def test_gone(ecs_task): pass
-""",
+        "test_it.py", "import pytest\n@pytest.mark.ecs_taskdef('latin1.json')\ndef test_it(ecs_task): pass"
     )
 
-    result = project.run("--ecs-check")
+    for arguments in ([], ["--ecs-check"]):
+        result = project.run(*arguments)
 
-    assert result.ret == pytest.ExitCode.TESTS_FAILED
-    result.stdout.fnmatch_lines(
-        [
-            "TaskDefinitionError: bad.json has 1 problem",
-            "*nobody*",
-            'test_it.py::test_gone: ecs_taskdef("gone.json"): no such file. *',
-            "ecs-check: 2 task definitions, 2 with problems",
-        ]
-    )
-    assert project.cluster.requests == []
-
-
-def test_check_passes_when_all_is_well(project):
-    uses_ecs(project)
-
-    result = project.run("--ecs-check")
-
-    assert result.ret == 0
-    result.stdout.fnmatch_lines(["ecs-check: 1 task definitions, 0 with problems"])
+        result.stdout.fnmatch_lines(["*not UTF-8 at byte 15; save it as UTF-8*"])
+        assert "UnicodeDecodeError" not in result.stdout.str() + result.stderr.str()
 
 
 def test_loading_the_plugin_loads_nothing_heavy(project):

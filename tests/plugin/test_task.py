@@ -283,3 +283,47 @@ def test_leaving_the_block_removes_at_once(run):
 
     assert task.last_status == "STOPPED"
     assert "everything is removed" in task.transcript()
+
+
+@pytest.mark.parametrize("command", [5, [], [1], None, "a\0b", ["a", "\0"]])
+def test_exec_of_what_no_engine_could_run_is_an_error(run, command):
+    task = run(app=["log ready"])
+
+    with pytest.raises(
+        EcsTaskError, match=r"^exec\(\): command=.* is not valid: use a str, or a list of str"
+    ):
+        task.exec("app", command)
+
+
+@pytest.mark.parametrize("timeout", [0, -1, float("nan"), "5"])
+def test_exec_needs_time(run, timeout):
+    task = run(app=["log ready"])
+
+    with pytest.raises(EcsTaskError, match=r"^exec\(\): timeout=.* is not valid: use seconds above 0$"):
+        task.exec("app", "true", timeout=timeout)
+
+
+@pytest.mark.parametrize("timeout", ["5", -1, float("nan"), True])
+@pytest.mark.parametrize(
+    "wait",
+    [
+        lambda task, timeout: task.wait_running(timeout),
+        lambda task, timeout: task.wait_stopped(timeout=timeout),
+        lambda task, timeout: task.wait_for(lambda: False, timeout=timeout),
+        lambda task, timeout: task.wait_for_log("never", timeout=timeout),
+    ],
+    ids=["wait_running", "wait_stopped", "wait_for", "wait_for_log"],
+)
+def test_a_timeout_is_a_number_of_seconds(run, wait, timeout):
+    task = run(app=["log ready", "run"])
+
+    with pytest.raises(EcsTaskError, match=r"^timeout=.* is not valid: use seconds, 0 or more$"):
+        wait(task, timeout)
+
+
+def test_a_wrong_reason_stops_neither_the_task_nor_the_engine(run):
+    task = run(app=["log ready"])
+
+    with pytest.raises(EcsTaskError, match=r"^stop\(\): reason=5 is not valid: use a str$"):
+        task.stop(5)
+    assert task.last_status == "RUNNING"

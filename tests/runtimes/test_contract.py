@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import io
+import tarfile
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from datetime import datetime
 
 import pytest
 
-from pytest_ecs_tasks.core.spec import PublishedPort
+from pytest_ecs_tasks.core.spec import Mount, PublishedPort
 from pytest_ecs_tasks.engine.ports import (
     ContainerNotFound,
     EngineError,
@@ -20,6 +23,16 @@ from pytest_ecs_tasks.engine.ports import (
 
 def joined(pieces, stream):
     return b"".join(data for name, data in pieces if name == stream)
+
+
+def archive_of(*directories):
+    content = io.BytesIO()
+    with tarfile.open(fileobj=content, mode="w") as archive:
+        for directory in directories:
+            entry = tarfile.TarInfo(directory)
+            entry.type = tarfile.DIRTYPE
+            archive.addfile(entry)
+    return content.getvalue()
 
 
 def events_until(stream, action):
@@ -61,6 +74,15 @@ def test_an_exit_code_is_told_once_the_process_is_gone(bench, program):
     assert facts.finished_at is not None
     assert facts.finished_at >= facts.started_at
     assert not facts.out_of_memory
+
+
+def test_an_ended_container_can_live_again_and_its_output_is_complete(bench, program):
+    container = bench.create(program(stdout="here\n", exits=3))
+
+    for _ in range(3):
+        assert joined(bench.run_to_its_end(container), "stdout") == b"here\n"
+        bench.wait_until_ended(container)
+        bench.runtime.settle_container(container)
 
 
 def test_a_running_container_has_no_exit_code(bench):
@@ -151,6 +173,54 @@ def test_a_command_in_a_container_that_does_not_run_is_refused(bench):
 
     with pytest.raises(EngineError):
         bench.runtime.execute(container, ("true",), timeout_s=20)
+
+
+def test_a_command_with_a_terminal_shows_its_output_and_ends(bench, program):
+    command = ("/bin/sh", "-c", "echo $TERM; echo bad >&2")
+    container = bench.create(program(executes={command: ExecOutcome(0, b"vt100\r\n", b"bad\r\n")}))
+    bench.runtime.start_container(container)
+
+    terminal = bench.runtime.open_terminal(container, command, environment={"TERM": "vt100"}, user="0")
+    shown = b"".join(terminal.chunks())
+    terminal.close()
+    terminal.close()
+
+    assert shown == b"vt100\r\nbad\r\n"
+
+
+def test_a_command_with_a_terminal_that_is_not_there_is_refused(bench):
+    container = bench.create()
+    bench.runtime.start_container(container)
+
+    terminal = bench.runtime.open_terminal(container, ("nope",), environment={}, user="0")
+
+    with pytest.raises(EngineError, match=r'^exec: "nope": executable file not found in \$PATH$'):
+        list(terminal.chunks())
+    terminal.close()
+
+
+def test_a_command_with_a_terminal_needs_a_container_that_runs(bench):
+    container = bench.create()
+
+    with pytest.raises(EngineError):
+        bench.runtime.open_terminal(container, ("true",), environment={}, user="0")
+
+
+def test_statistics_are_told_as_the_docker_api_writes_them(bench):
+    container = bench.create()
+    bench.runtime.start_container(container)
+
+    first = bench.runtime.container_statistics(container)
+    second = bench.runtime.container_statistics(container)
+
+    assert (first["id"], first["name"][0]) == (container, "/")
+    assert datetime.fromisoformat(second["read"]) >= datetime.fromisoformat(first["read"])
+    assert "cpu_stats" in second
+
+
+def test_statistics_of_an_unknown_container_are_not_found(bench):
+    with pytest.raises(ContainerNotFound):
+        bench.runtime.container_statistics("0" * 64)
 
 
 def test_events_tell_start_end_and_removal(bench, program):
@@ -292,6 +362,31 @@ def test_a_sweep_removes_everything_of_a_label_and_nothing_else(bench):
     assert bench.runtime.sweep(f"{bench.label}-other") == 1
 
 
+def test_a_volume_is_found_by_its_name(bench):
+    name = f"{bench.run}-volume"
+    assert bench.runtime.find_volume(name) is None
+
+    bench.runtime.create_volume(name, bench.labels, None, {})
+
+    found = bench.runtime.find_volume(name)
+    assert found.name == name
+    assert found.mountpoint.startswith("/")
+
+
+def test_an_archive_goes_into_a_volume_of_a_container_that_never_runs(bench):
+    name = f"{bench.run}-volume"
+    bench.runtime.create_volume(name, bench.labels, None, {})
+    carrier = bench.create(mounts=(Mount(name, "/volume", copy_up=False),))
+    assert not bench.runtime.has_path(carrier, "/volume/a")
+
+    bench.runtime.put_archive(carrier, "/volume", archive_of("a", "a/b"))
+    bench.runtime.remove_container(carrier)
+
+    another = bench.create(mounts=(Mount(name, "/elsewhere", copy_up=False),))
+    assert bench.runtime.has_path(another, "/elsewhere/a/b")
+    assert not bench.runtime.has_path(another, "/volume/a")
+
+
 def test_a_sweep_leaves_what_is_kept_until_it_is_told_to_take_it(bench):
     kept = bench.create(labels={**bench.labels, "pytest-ecs-tasks.keep": "1"})
     bench.create()
@@ -316,3 +411,20 @@ def test_every_method_may_be_called_from_many_threads(bench, program):
         ends = list(executor.map(live, range(6)))
 
     assert ends == [(str(number).encode(), number) for number in range(6)]
+
+
+def test_containers_that_share_volumes_can_be_created_at_once(bench):
+    volumes = [f"{bench.run}-volume-{number}" for number in range(3)]
+    for name in volumes:
+        bench.runtime.create_volume(name, bench.labels, None, {})
+    mounts = tuple(Mount(name, f"/{name}") for name in volumes)
+
+    with ThreadPoolExecutor(6) as executor:
+        containers = list(executor.map(lambda _: bench.create(mounts=mounts), range(12)))
+
+    assert len(set(containers)) == 12
+
+
+def test_the_log_drivers_have_ecss_names(bench):
+    assert "json-file" in bench.runtime.log_drivers
+    assert "awslogs-of-mars" not in bench.runtime.log_drivers

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 
+import freezegun
 import pytest
 
 from pytest_ecs_tasks.runtimes.owner import (
@@ -98,6 +99,16 @@ def test_a_sweep_of_everything_leaves_runs_that_live(leave):
     keep_run(leave.runtime, leave("living", owner_of_this_process()))
 
     assert sweep_all(leave.runtime) == ()
+
+
+def test_a_future_that_a_test_has_frozen_makes_nobody_dead(leave):
+    since = owner_of_this_process().split("/")[3]
+    leave("foreign", f"another-boot.4026531836/1/2/{since}")
+
+    with freezegun.freeze_time("2099-01-01"):
+        assert sweep_dead_owners(leave.runtime) == ()
+        assert sweep_all(leave.runtime) == ()
+    assert len(leave.runtime.list_labels(RUN_LABEL)) == 2
 
 
 def test_a_dead_owners_containers_are_removed_from_the_real_engine(real):

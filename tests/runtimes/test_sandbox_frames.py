@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+
 import pytest
 
 from pytest_ecs_tasks.runtimes.sandbox.frames import (
@@ -10,6 +12,8 @@ from pytest_ecs_tasks.runtimes.sandbox.frames import (
     FrameType,
     Hello,
     ProtocolError,
+    SetupFailure,
+    SetupStep,
     make_connect,
     make_frame,
     make_grant,
@@ -60,16 +64,32 @@ def test_bytes_that_are_no_frame_are_an_error(wire: bytes) -> None:
 
 
 def test_a_hello_gives_the_address_and_the_ports() -> None:
-    assert parse_hello(b"ECSL\0\1\0\1\x0a\0\0\2\0\1\xc9\xd6") == Hello(1, "10.0.0.2", {1: 51670})
-    assert parse_hello(b"ECSL\0\1\0\0\0\0\0\0") == Hello(1, None, {})
+    hello = b"ECSL\0\2\0\2\x0a\0\0\2\0\0\0\0\0\1\xc9\xd6\0\2\xc9\xd7"
+    assert parse_hello(hello) == Hello(2, "10.0.0.2", {1: 51670, 2: 51671})
+    assert parse_hello(b"ECSL\0\2\0\0\0\0\0\0\0\0\0\0") == Hello(2, None, {})
+
+
+def test_a_hello_says_what_could_not_be_set_up_and_why() -> None:
+    hello = parse_hello(b"ECSL\0\2\0\0\0\0\0\0\0\4\0\x5f")
+
+    assert hello.setup_failure == SetupFailure(SetupStep.ENDPOINTS_RULE, errno.EOPNOTSUPP)
 
 
 def test_a_sandbox_of_another_version_is_refused() -> None:
-    with pytest.raises(ProtocolError, match="speaks version 2 of the link, this plugin 1"):
-        parse_hello(b"ECSL\0\2\0\0\0\0\0\0")
+    with pytest.raises(ProtocolError, match="speaks version 1 of the link, this plugin 2"):
+        parse_hello(b"ECSL\0\1\0\0\0\0\0\0")
 
 
-@pytest.mark.parametrize("payload", [b"", b"ECSX\0\1\0\0\0\0\0\0", b"ECSL\0\1\0\2\0\0\0\0\0\1\0\1"])
+@pytest.mark.parametrize(
+    "payload",
+    [
+        b"",
+        b"ECSX\0\2\0\0\0\0\0\0\0\0\0\0",
+        b"ECSL\0\2\0\0\0\0\0\0",
+        b"ECSL\0\2\0\1\0\0\0\0\0\0\0\0\0\1",
+        b"ECSL\0\2\0\2\0\0\0\0\0\0\0\0\0\1\0\1",
+    ],
+)
 def test_a_hello_that_is_cut_or_not_ours_is_refused(payload: bytes) -> None:
     with pytest.raises(ProtocolError):
         parse_hello(payload)

@@ -140,7 +140,7 @@ def test_without_services_it_only_holds(start: Callable[..., Sandbox]) -> None:
 def test_an_argument_that_it_does_not_know_ends_it_with_its_usage(
     start: Callable[..., Sandbox], argument: str
 ) -> None:
-    assert start(argument).ended() == (64, "sandbox: usage: sandbox [aws=PORT]\n")
+    assert start(argument).ended() == (64, "sandbox: usage: sandbox [aws=PORT] [endpoints=PORT]\n")
 
 
 def test_a_port_that_is_taken_ends_it_with_the_reason(
@@ -253,7 +253,7 @@ def test_the_stream_beyond_the_limit_is_refused_and_a_free_place_is_used_again(
 
         sandbox.host.sendall(make_connect(9999, "127.0.0.1", server.getsockname()[1]))
         assert sandbox.next() == (9999, FrameType.REFUSED, b"\x00\x18")
-        with client_of(hello) as client, pytest.raises(ConnectionResetError):
+        with pytest.raises(ConnectionResetError), client_of(hello) as client:
             client.recv(1)
 
         sandbox.host.sendall(make_frame(1, FrameType.RESET))

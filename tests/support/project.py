@@ -5,10 +5,14 @@ from __future__ import annotations
 import json
 from importlib.metadata import entry_points
 
+import yaml  # noqa: F401 - kept by the runs in this process: libyaml raises the errors of the first import only
+
 from pytest_ecs_tasks.testing.task import FakeCluster
 
 IS_INSTALLED = any(each.name == "ecs_tasks" for each in entry_points(group="pytest11"))
-LOAD = () if IS_INSTALLED else ("-p", "pytest_ecs_tasks.plugin")
+# Importing Hypothesis costs a run more than everything that is tested in it.
+QUIET = ("-p", "no:cacheprovider", "-p", "no:hypothesispytest")
+LOAD = (*QUIET, *(() if IS_INSTALLED else ("-p", "pytest_ecs_tasks.plugin")))
 
 
 class ClusterPlugin:
@@ -38,13 +42,11 @@ class Project:
 
     def run(self, *arguments):
         """Run pytest in this process, against the fake cluster."""
-        return self.pytester.runpytest_inprocess(
-            *LOAD, "-p", "no:cacheprovider", *arguments, plugins=[self.plugin]
-        )
+        return self.pytester.runpytest_inprocess(*LOAD, *arguments, plugins=[self.plugin])
 
     def run_apart(self, *arguments):
         """Run pytest in a process of its own, without the fake."""
-        return self.pytester.runpytest_subprocess(*LOAD, "-p", "no:cacheprovider", *arguments)
+        return self.pytester.runpytest_subprocess(*LOAD, *arguments)
 
 
 def taskdef(*command, family="web", **container):

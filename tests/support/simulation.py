@@ -33,6 +33,7 @@ class Behaviour:
     create_error: str | None = None
     start_error: str | None = None
     start_takes: float = 0.1
+    failing_signals: int = 0
 
 
 @dataclass(slots=True)
@@ -52,6 +53,7 @@ class Simulation:
     behaviours: Mapping[str, Behaviour] = field(default_factory=dict)
     launch_type: LaunchType | None = None
     pull_errors: Mapping[str, str] = field(default_factory=dict)
+    sandbox_errors: Mapping[str, str] = field(default_factory=dict)
     secrets_error: str | None = None
     health_mode: HealthMode = HealthMode.FAST
     now: float = 0.0
@@ -128,10 +130,9 @@ class Simulation:
         behaviour = self.behaviours.get(getattr(order, "container", ""), Behaviour())
         match order:
             case effects.AcquireSandbox():
-                self.post(
-                    events.SandboxReady(order.sandbox, f"box-{order.sandbox}", "10.0.0.2", None, 51670),
-                    after=0.01,
-                )
+                error = self.sandbox_errors.get(order.sandbox)
+                ready = events.SandboxReady(order.sandbox, f"box-{order.sandbox}", "10.0.0.2", None, 51670)
+                self.post(events.EffectFailed(order, error) if error else ready, after=0.01)
             case effects.PullImage():
                 error = self.pull_errors.get(order.image)
                 fact = (
@@ -194,6 +195,9 @@ class Simulation:
         )
 
     def _signal(self, order: effects.SendSignal, behaviour: Behaviour) -> None:
+        if len(self.signals(order.container)) <= behaviour.failing_signals:
+            self.post(events.EffectFailed(order, "the engine is busy"), after=0.005)
+            return
         process = self.processes[order.container]
         deadly = order.signal == "SIGKILL" or not behaviour.ignores_sigterm
         if deadly and self.now < process.ends_at:

@@ -11,8 +11,11 @@ import pytest
 from testcontainers.core.wait_strategies import HttpWaitStrategy
 
 from pytest_ecs_tasks import (
+    EcrImage,
     EcsAws,
     EcsContainer,
+    EcsRegistry,
+    EcsService,
     EcsTask,
     EcsTaskError,
     EcsTaskFactory,
@@ -45,7 +48,7 @@ def test_task(ecs_task: EcsTask, ecs_aws: EcsAws) -> None:
     assert_type(ecs_task.wait_for_log("ready", "web", timeout=3).time, datetime)
     assert_type(ecs_task.logs(), str)
     assert_type(ecs_task.log_lines("web"), list[LogLine])
-    assert_type(ecs_task.exec("web", ["ls"], check=True), ExecResult)
+    assert_type(ecs_task.exec("web", ["ls"], check=True, user="1000"), ExecResult)
     assert_type(ecs_task.exit_code("web"), int | None)
     assert_type(ecs_task.describe(), dict[str, Any])
     assert_type(ecs_task.events, list[dict[str, Any]])
@@ -64,3 +67,27 @@ def test_factory(ecs_task_factory: EcsTaskFactory) -> None:
 def test_errors() -> None:
     errors: tuple[type[EcsTaskError], ...] = (TaskStopped, WaitTimeout, TaskFailedToStart)
     assert issubclass(ImageError, errors)
+
+
+@pytest.mark.ecs_taskdef("taskdef.json", count=2)
+def test_registry(ecs_registry: EcsRegistry) -> None:
+    image = ecs_registry.push("web:dev", "team/web:1", create=True)
+    assert_type(image, EcrImage)
+    assert_type(image.uri, str)
+    assert_type(image.digest, str)
+    assert_type(image.uri_with_digest, str)
+    assert_type(ecs_registry.host, str)
+    assert_type(ecs_registry.address, str)
+    assert_type(ecs_registry.local_name("team/web:1"), str)
+    assert_type(ecs_registry.username, str)
+    assert_type(ecs_registry.password, str)
+
+
+def test_service(ecs_service: EcsService) -> None:
+    assert_type(ecs_service.name, str)
+    assert_type(ecs_service.tasks, list[EcsTask])
+    assert_type(ecs_service.messages, list[str])
+    assert_type(ecs_service.events, list[dict[str, Any]])
+    assert_type(ecs_service.describe(), dict[str, Any])
+    assert_type(ecs_service.update(desiredCount=3).wait_steady(timeout=10), EcsService)
+    assert_type(ecs_service.deploy("taskdef.json", images={"web": "web:dev"}), EcsService)

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import IntEnum
 
-VERSION = 1
+VERSION = 2
 """The language's version; both ends are of the same release, so there is only one."""
 
 WINDOW = 256 * 1024
@@ -24,17 +24,27 @@ OWN_ADDRESS = "0.0.0.0"  # noqa: S104 - nothing binds it
 MAX_STREAMS = 1024
 """Streams at a time; the sandbox refuses more."""
 
+AWS_SERVICE = 1
+"""The number of the service that is the test's AWS."""
+
+ENDPOINTS_SERVICE = 2
+"""The number of the service that answers at 169.254.170.2:80: credentials and metadata."""
+
 _HEADER = struct.Struct(">II")
-_HELLO = struct.Struct(">4sHH4s")
+_HELLO = struct.Struct(">4sHH4sHH")
 _SERVICE = struct.Struct(">HH")
 _MAGIC = b"ECSL"
 
 # The sandbox speaks Linux's numbers; the test process may run on another system.
 _LINUX_ERRNO = {
     1: errno.EPERM,
+    2: errno.ENOENT,
     13: errno.EACCES,
     22: errno.EINVAL,
     24: errno.EMFILE,
+    93: errno.EPROTONOSUPPORT,
+    95: errno.EOPNOTSUPP,
+    97: errno.EAFNOSUPPORT,
     99: errno.EADDRNOTAVAIL,
     101: errno.ENETUNREACH,
     104: errno.ECONNRESET,
@@ -62,17 +72,36 @@ class FrameType(IntEnum):
     RESET = 9
 
 
+class SetupStep(IntEnum):
+    """What is done for ECS's link-local addresses in a namespace, in this order."""
+
+    METADATA_ROUTE = 1
+    METADATA_ROUTE_6 = 2
+    ENDPOINTS_ROUTE = 3
+    ENDPOINTS_RULE = 4
+
+
+@dataclass(frozen=True, slots=True)
+class SetupFailure:
+    """The step that failed and why. ``error`` is this system's ``errno``."""
+
+    step: SetupStep
+    error: int
+
+
 @dataclass(frozen=True, slots=True)
 class Hello:
     """What a sandbox says first.
 
     ``address`` is the namespace's own IPv4 address, ``None`` where it has none.
     ``ports``: where each service listens on the namespace's 127.0.0.1, by the service's number.
+    ``setup_failure``: what of the link-local addresses could not be set up.
     """
 
     version: int
     address: str | None
     ports: Mapping[int, int]
+    setup_failure: SetupFailure | None = None
 
 
 def make_frame(stream: int, kind: FrameType, payload: bytes = b"") -> bytes:
@@ -97,23 +126,30 @@ def make_grant(stream: int, count: int) -> bytes:
 
 def parse_hello(payload: bytes) -> Hello:
     """Read a HELLO's payload; raises ProtocolError for another program or another version."""
-    if len(payload) < _HELLO.size or payload[:4] != _MAGIC:
+    if payload[:4] != _MAGIC:
         raise ProtocolError(f"what answered is not a sandbox: it began with {payload[:16]!r}")
-    _, version, count, address = _HELLO.unpack_from(payload)
+    version = int.from_bytes(payload[4:6], "big")
     if version != VERSION:
         raise ProtocolError(f"the sandbox speaks version {version} of the link, this plugin {VERSION}")
-    if len(payload) != _HELLO.size + count * _SERVICE.size:
+    if len(payload) < _HELLO.size or (len(payload) - _HELLO.size) % _SERVICE.size:
         raise ProtocolError("the sandbox's first frame has the wrong size")
+    _, _, count, address, step, number = _HELLO.unpack_from(payload)
     ports = dict(_SERVICE.iter_unpack(payload[_HELLO.size :]))
+    if len(ports) != count:
+        raise ProtocolError(f"the sandbox announced {count} services and named {len(ports)}")
     own = ".".join(str(part) for part in address)
-    return Hello(version, None if own == OWN_ADDRESS else own, ports)
+    failure = SetupFailure(SetupStep(step), _errno_here(number)) if step else None
+    return Hello(version, None if own == OWN_ADDRESS else own, ports, failure)
 
 
 def parse_refusal(payload: bytes, target: str) -> OSError:
     """Make the exception that a REFUSED frame stands for: ``ConnectionRefusedError`` and its kin."""
-    number = int.from_bytes(payload, "big")
-    here = _LINUX_ERRNO.get(number, number)
+    here = _errno_here(int.from_bytes(payload, "big"))
     return OSError(here, os.strerror(here), target)
+
+
+def _errno_here(number: int) -> int:
+    return _LINUX_ERRNO.get(number, number)
 
 
 class FrameReader:

@@ -34,9 +34,6 @@ from pytest_ecs_tasks.runtimes.sandbox.frames import (
 from pytest_ecs_tasks.runtimes.sandbox.loop import READ, SHARED_LOOP, WRITE
 from pytest_ecs_tasks.runtimes.sandbox.stream import Stream
 
-AWS_SERVICE = 1
-"""The number of the service that is the test's AWS."""
-
 _CHUNK = 128 * 1024
 _OUTPUT_FULL = 256 * 1024
 _OUTPUT_LOW = 64 * 1024
@@ -143,7 +140,9 @@ class Link:
             return answer.result(timeout)
         except TimeoutError:
             if answer.done():
-                raise  # the kernel's own, from inside
+                return (
+                    answer.result()
+                )  # it came at the last moment, or the error is the kernel's own, from inside
             self._loop.post(self, partial(self._abandon, answer))
             raise TimeoutError(f"port {port} of the task did not answer within {timeout:g} s") from None
 

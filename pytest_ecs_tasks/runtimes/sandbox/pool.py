@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import itertools
+import os
 import socket
 import threading
 from collections import deque
@@ -14,13 +15,19 @@ from pytest_ecs_tasks.core.plan import SandboxPlan
 from pytest_ecs_tasks.core.spec import ContainerSpec, NetworkBinding
 from pytest_ecs_tasks.engine.ports import ContainerRuntime, Dial, EngineError, NetworkFacts
 from pytest_ecs_tasks.engine.sockets import Socket, dial_tcp
+from pytest_ecs_tasks.runtimes.sandbox.frames import (
+    AWS_SERVICE,
+    ENDPOINTS_SERVICE,
+    OWN_ADDRESS,
+    SetupFailure,
+    SetupStep,
+)
 from pytest_ecs_tasks.runtimes.sandbox.image import SandboxImage, sandbox_image
 from pytest_ecs_tasks.runtimes.sandbox.link import Link
+from pytest_ecs_tasks.runtimes.sandbox.refill import Refill
 
-AWS_PORT = 51670  # on the loopback of the namespace; the next ones up are kept for credentials and metadata
-AWS_SERVICE = 1
+AWS_PORT, ENDPOINTS_PORT = 51670, 51671  # on the loopback of the namespace
 READY_TIMEOUT_S = 30.0
-REFILL_DELAY_S = 0.3  # a refill right away would compete with the task that has just taken a sandbox
 HOST_NAMES = ("host.docker.internal", "host.containers.internal")
 CLOSED_PORT = 9  # nobody listens there: a refusal proves that the address is reached
 
@@ -62,6 +69,14 @@ class EngineSandbox:
         """Carry connections to ``aws_port`` to what ``dial`` connects to."""
         self._link.set_service(AWS_SERVICE, dial)
 
+    def serve_endpoints(self, dial: Dial) -> None:
+        """Carry connections to 169.254.170.2:80 to what ``dial`` connects to."""
+        self._link.set_service(ENDPOINTS_SERVICE, dial)
+
+    def connect(self, port: int, *, host: str | None = None) -> socket.socket:
+        """Connect to a TCP port from inside the namespace: at its own address, or at ``host``."""
+        return self._link.connect(port, host=host or OWN_ADDRESS)
+
     def reach(self, port: int) -> tuple[str, int]:
         """Return the address itself where this process can reach it, else a loopback listener carried over the link."""
         if self._direct and self._address:
@@ -100,7 +115,7 @@ class SandboxPool:
         self._lock = threading.Condition()
         self._filling = 0
         self._closed = False
-        self._refill_timer: threading.Timer | None = None
+        self._refill = Refill(self.fill, lambda: not self._warm)
         self._image_id = ensure_sandbox_image(runtime)
 
     def fill(self) -> None:
@@ -140,17 +155,20 @@ class SandboxPool:
                 while not self._warm and self._filling:
                     self._lock.wait()
                 warm = self._warm.popleft() if self._warm else None
-            self._refill_later()
+            self._refill.request()
             if warm is not None:
                 return warm
         return self._make(plan, hosts, labels)
+
+    def undisturbed(self) -> contextlib.AbstractContextManager[None]:
+        """Make no sandbox ahead of time meanwhile: a task's containers are made, started or removed."""
+        return self._refill.undisturbed()
 
     def close(self) -> None:
         """Close the links of the warm ones; their containers are swept with the rest of the run."""
         with self._lock:
             self._closed = True
-            if self._refill_timer is not None:
-                self._refill_timer.cancel()
+        self._refill.close()
         for sandbox in self._warm:
             sandbox.close()
 
@@ -160,17 +178,6 @@ class SandboxPool:
             with contextlib.suppress(EngineError):
                 self._runtime.remove_container(sandbox.container_id)
 
-    def _refill_later(self) -> None:
-        with self._lock:
-            if self._closed:
-                return
-            if self._refill_timer is not None:
-                self._refill_timer.cancel()
-            self._refill_timer = threading.Timer(REFILL_DELAY_S, self.fill)
-            self._refill_timer.daemon = True
-            self._refill_timer.name = "ecs-tasks/sandbox pool"
-            self._refill_timer.start()
-
     def _make(self, plan: SandboxPlan, hosts: Mapping[str, str], labels: Mapping[str, str]) -> EngineSandbox:
         runtime = self._runtime
         container_id = runtime.create_container(self._spec(plan, hosts, labels))
@@ -179,7 +186,9 @@ class SandboxPool:
         link = Link(connection, {}, initial=initial)
         try:
             runtime.start_container(container_id)
-            link.wait_ready(READY_TIMEOUT_S)
+            failure = link.wait_ready(READY_TIMEOUT_S).setup_failure
+            if failure is not None:
+                raise setup_error(failure)
             facts = runtime.inspect_container(container_id)
         except BaseException:
             link.close()
@@ -200,18 +209,45 @@ class SandboxPool:
             image_id=self._image_id,
             labels={**self._labels, **labels, "pytest-ecs-tasks.sandbox": "1"},
             network=self._network.network_id,
-            command=(f"aws={AWS_PORT}",),
+            command=(f"aws={AWS_PORT}", f"endpoints={ENDPOINTS_PORT}"),
             hostname=plan.hostname,
             extra_hosts={**names, **plan.extra_hosts, **hosts},
             dns_servers=plan.dns_servers,
             dns_search=plan.dns_search,
             sysctls=plan.sysctls,
             published_ports=plan.ports,
+            capabilities_add=("NET_ADMIN",),  # over its own namespace, until it has set that up
             capabilities_drop=("ALL",),
             read_only_root=True,
             no_new_privileges=True,
+            ipc_mode="shareable" if plan.shareable_ipc else None,
             open_stdin=True,
         )
+
+
+_SETUP_WORDS = {
+    SetupStep.METADATA_ROUTE: "169.254.169.254 cannot be closed, the instance metadata of the machine it runs on",
+    SetupStep.METADATA_ROUTE_6: "fd00:ec2::254 cannot be closed, the instance metadata of the machine it runs on",
+    SetupStep.ENDPOINTS_ROUTE: "169.254.170.2 cannot be set up for credentials and metadata: no local route",
+    SetupStep.ENDPOINTS_RULE: "169.254.170.2:80 cannot be set up for credentials and metadata: no NAT rule",
+}
+
+
+def setup_error(failure: SetupFailure) -> EngineError:
+    """Say which link-local address a task cannot have, why, and what to do."""
+    if failure.error in (errno.EPERM, errno.EACCES):
+        hint = (
+            "The sandbox, the container that owns the task's network, needs the capability NET_ADMIN there. Something "
+            "takes it away: look at the engine's security options (authorization plugins, seccomp, SELinux)."
+        )
+    elif failure.step is SetupStep.ENDPOINTS_RULE:
+        hint = (
+            "The kernel under the engine must have nf_tables with NAT. On the engine's machine run "
+            "`sudo modprobe -a nf_tables nft_chain_nat nft_redir`, or use an engine on a kernel that has them."
+        )
+    else:
+        hint = "Use an engine whose containers have the kernel's own network stack: a user-space kernel may have less."
+    return EngineError(f"{_SETUP_WORDS[failure.step]} ({os.strerror(failure.error)})", hint=hint)
 
 
 def ensure_sandbox_image(runtime: ContainerRuntime) -> str:

@@ -5,9 +5,14 @@
  *
  *     sandbox [NAME=PORT]...    listen on 127.0.0.1:PORT (0: any free port) for a service of the host; names: services[]
  *
+ * Where there are endpoints, it gives the namespace ECS's link-local addresses before anything else: 169.254.170.2:80 leads
+ * to that listener, and the instance metadata service cannot be reached. For that it needs NET_ADMIN, which it then drops,
+ * and a namespace that is a task's own. What could not be set up is the host's to judge: the hello says it.
+ *
  * The link is a sequence of frames, big endian: stream (4 bytes), type (1), length of the payload (3), payload.
  *
- *     HELLO      ->   "ECSL", version (2), number of services (2), own address (4), then service (2) and port (2) of each
+ *     HELLO      ->   "ECSL", version (2), number of services (2), own address (4), the step of the link-local addresses that
+ *                     failed (2; 0: none) and its errno (2), then service (2) and port (2) of each
  *     OPEN       ->   somebody connected to a service: its number (2). The stream's id is even
  *     CONNECT    <-   connect to address (4) and port (2); 0.0.0.0 is the namespace's own address. The id is odd
  *     CONNECTED  ->   it is connected: data may flow
@@ -27,6 +32,11 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/capability.h>
+#include <linux/netfilter/nf_nat.h>
+#include <linux/netfilter/nf_tables.h>
+#include <linux/netfilter/nfnetlink.h>
+#include <linux/rtnetlink.h>
 #include <net/if.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -38,11 +48,12 @@
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
 enum {
-    VERSION = 1,
+    VERSION = 2,
     MAX_STREAMS = 1024,
     WINDOW = 256 * 1024,
     FRAME = 32 * 1024, /* the chunk that the engines copy by */
@@ -57,8 +68,10 @@ enum frame_type { HELLO = 1, OPEN, CONNECT, CONNECTED, REFUSED, DATA, GRANT, END
 
 enum exit_code { BAD_USAGE = 64, BAD_FRAME = 65, SYSTEM_FAILED = 71 };
 
-static const char *const services[] = {"aws"}; /* service 1, 2, ... */
-enum { SERVICES = sizeof services / sizeof services[0] };
+static const char *const services[] = {"aws", "endpoints"}; /* service 1, 2, ... */
+enum { ENDPOINTS_SERVICE = 2, SERVICES = sizeof services / sizeof services[0] };
+
+enum setup_step { ALL_SET, METADATA_ROUTE, METADATA_ROUTE_6, ENDPOINTS_ROUTE, ENDPOINTS_RULE };
 
 struct stream {
     uint32_t id; /* 0: the slot is free */
@@ -77,8 +90,9 @@ static int stream_limit = MAX_STREAMS;
 static int stream_top; /* no slot from here on is in use */
 static uint32_t next_id = 2;
 
-static struct { int number, fd; } listeners[SERVICES];
+static struct { int number, fd; uint16_t port; } listeners[SERVICES];
 static int listener_count;
+static struct { enum setup_step step; int error; } setup_failure;
 static int out_of_files; /* accept failed for want of something: try again a little later */
 
 static uint8_t input[2 * FRAME], output[4 * FRAME];
@@ -357,13 +371,16 @@ static void listen_for(const char *argument) {
         at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
         int on = 1, fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
         setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-        if (fd < 0 || bind(fd, (struct sockaddr *)&at, sizeof at) < 0 || listen(fd, MAX_STREAMS) < 0)
+        socklen_t size = sizeof at;
+        if (fd < 0 || bind(fd, (struct sockaddr *)&at, sizeof at) < 0 || listen(fd, MAX_STREAMS) < 0 ||
+            getsockname(fd, (struct sockaddr *)&at, &size) < 0)
             fail(SYSTEM_FAILED, argument, ": cannot listen, errno ", (uint32_t)errno);
         listeners[listener_count].number = i + 1;
+        listeners[listener_count].port = ntohs(at.sin_port);
         listeners[listener_count++].fd = fd;
         return;
     }
-    say("sandbox: usage: sandbox [aws=PORT]\n");
+    say("sandbox: usage: sandbox [aws=PORT] [endpoints=PORT]\n");
     _exit(BAD_USAGE);
 }
 
@@ -387,6 +404,198 @@ static void accept_clients(int listener) {
     }
 }
 
+/* ---- the link-local addresses ---- */
+
+/* Messages to the kernel, one after the other. */
+struct batch {
+    uint32_t size;
+    struct nlmsghdr *last;
+    _Alignas(NLMSG_ALIGNTO) uint8_t bytes[1024]; /* the largest batch takes half of it */
+};
+
+static void *append(struct batch *b, const void *data, size_t size) {
+    uint8_t *at = b->bytes + b->size;
+    memcpy(at, data, size);
+    b->size += (uint32_t)NLMSG_ALIGN(size);
+    if (b->last) b->last->nlmsg_len += (uint32_t)NLMSG_ALIGN(size);
+    return at;
+}
+
+static void begin(struct batch *b, int type, int flags, const void *body, size_t size) {
+    struct nlmsghdr header = {sizeof header, (uint16_t)type, (uint16_t)(NLM_F_REQUEST | flags), 0, 0};
+    b->last = NULL;
+    b->last = append(b, &header, sizeof header);
+    append(b, body, size);
+}
+
+static struct nlattr *add(struct batch *b, int type, const void *data, size_t size) {
+    struct nlattr header = {(uint16_t)(NLA_HDRLEN + size), (uint16_t)type};
+    struct nlattr *at = append(b, &header, sizeof header);
+    append(b, data, size);
+    return at;
+}
+
+static void add_text(struct batch *b, int type, const char *text) { add(b, type, text, strlen(text) + 1); }
+
+static struct nlattr *open_nest(struct batch *b, int type) { return add(b, type | NLA_F_NESTED, "", 0); }
+
+static void close_nest(const struct batch *b, struct nlattr *nest) {
+    nest->nla_len = (uint16_t)(b->bytes + b->size - (uint8_t *)nest);
+}
+
+/* Send a batch, in which one message asks for an answer; return 0 or the errno of the first message that failed. */
+static int ask_kernel(const struct batch *b, int protocol) {
+    struct { struct nlmsghdr header; struct nlmsgerr body; } answer = {0};
+    int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, protocol);
+    if (fd < 0) return errno;
+    /* The kernel has answered when send returns. */
+    int failed = send(fd, b->bytes, b->size, 0) < 0 || recv(fd, &answer, sizeof answer, MSG_DONTWAIT) < 0;
+    int error = failed ? errno : answer.header.nlmsg_type == NLMSG_ERROR ? -answer.body.error : EPROTO;
+    close(fd);
+    return error;
+}
+
+static int add_route(struct rtmsg route, const void *address, const void *source) {
+    const int loopback = 1; /* its index in every namespace */
+    size_t size = route.rtm_dst_len / 8;
+    struct batch b = {0};
+    begin(&b, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_ACK, &route, sizeof route);
+    add(&b, RTA_DST, address, size);
+    if (source) {
+        add(&b, RTA_PREFSRC, source, size);
+        add(&b, RTA_OIF, &loopback, sizeof loopback);
+    }
+    return ask_kernel(&b, NETLINK_ROUTE);
+}
+
+/* Let every connection to the address fail at once. No failure where it cannot be reached anyway, as without IPv6. */
+static int prohibit(const struct sockaddr *at, socklen_t size, const void *address, uint8_t bits) {
+    int error = add_route((struct rtmsg){.rtm_family = (uint8_t)at->sa_family,
+                                         .rtm_dst_len = bits,
+                                         .rtm_table = RT_TABLE_MAIN,
+                                         .rtm_protocol = RTPROT_STATIC,
+                                         .rtm_scope = RT_SCOPE_UNIVERSE,
+                                         .rtm_type = RTN_PROHIBIT},
+                          address, NULL);
+    if (!error) return 0;
+    int fd = socket(at->sa_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    /* Of a datagram socket this asks for the route and sends nothing. */
+    if (fd < 0 || connect(fd, at, size) < 0) error = 0;
+    if (fd >= 0) close(fd);
+    return error;
+}
+
+static int prohibit_metadata(void) {
+    struct sockaddr_in at = {.sin_family = AF_INET, .sin_port = htons(80)};
+    inet_pton(AF_INET, "169.254.169.254", &at.sin_addr);
+    return prohibit((struct sockaddr *)&at, sizeof at, &at.sin_addr, 32);
+}
+
+static int prohibit_metadata_6(void) {
+    struct sockaddr_in6 at = {.sin6_family = AF_INET6, .sin6_port = htons(80)};
+    inet_pton(AF_INET6, "fd00:ec2::254", &at.sin6_addr);
+    return prohibit((struct sockaddr *)&at, sizeof at, &at.sin6_addr, 128);
+}
+
+/* Make the address local. Where nothing leads to it no packet would come as far as the rule; and whatever the rule does
+ * not take is refused at once. */
+static int route_endpoints(uint32_t address) {
+    uint32_t source = htonl(INADDR_LOOPBACK);
+    return add_route((struct rtmsg){.rtm_family = AF_INET,
+                                    .rtm_dst_len = 32,
+                                    .rtm_table = RT_TABLE_LOCAL,
+                                    .rtm_protocol = RTPROT_STATIC,
+                                    .rtm_scope = RT_SCOPE_HOST,
+                                    .rtm_type = RTN_LOCAL},
+                     &address, &source);
+}
+
+static void begin_nf(struct batch *b, int type, int flags, uint8_t family, uint16_t resource) {
+    struct nfgenmsg body = {family, NFNETLINK_V0, htons(resource)};
+    begin(b, type, flags, &body, sizeof body);
+}
+
+/* nf_tables wants its numbers big endian. */
+static void add_number(struct batch *b, int type, int value) {
+    uint32_t number = htonl((uint32_t)value);
+    add(b, type, &number, sizeof number);
+}
+
+/* Add an expression to a rule. In those that we use the first attributes are numbers, and the next one is data. */
+static void add_expression(struct batch *b, const char *name, const int numbers[4], const void *data, size_t size) {
+    struct nlattr *element = open_nest(b, NFTA_LIST_ELEM);
+    add_text(b, NFTA_EXPR_NAME, name);
+    struct nlattr *attributes = open_nest(b, NFTA_EXPR_DATA);
+    int type = 1;
+    for (; type <= 4 && numbers[type - 1] >= 0; type++) add_number(b, type, numbers[type - 1]);
+    if (data) {
+        struct nlattr *nest = open_nest(b, type);
+        add(b, NFTA_DATA_VALUE, data, size);
+        close_nest(b, nest);
+    }
+    close_nest(b, attributes);
+    close_nest(b, element);
+}
+
+/* ip daddr ADDRESS tcp dport 80 redirect to :PORT */
+static void add_redirect(struct batch *b, uint32_t address, uint16_t port) {
+    enum { REG = NFT_REG_1, NETWORK = NFT_PAYLOAD_NETWORK_HEADER, TRANSPORT = NFT_PAYLOAD_TRANSPORT_HEADER };
+    const uint16_t http = htons(80), to = htons(port);
+    const uint8_t tcp = IPPROTO_TCP;
+    struct nlattr *rule = open_nest(b, NFTA_RULE_EXPRESSIONS);
+    add_expression(b, "payload", (int[4]){REG, NETWORK, 16, 4}, NULL, 0);
+    add_expression(b, "cmp", (int[4]){REG, NFT_CMP_EQ, -1}, &address, sizeof address);
+    add_expression(b, "meta", (int[4]){REG, NFT_META_L4PROTO, -1}, NULL, 0);
+    add_expression(b, "cmp", (int[4]){REG, NFT_CMP_EQ, -1}, &tcp, sizeof tcp);
+    add_expression(b, "payload", (int[4]){REG, TRANSPORT, 2, 2}, NULL, 0);
+    add_expression(b, "cmp", (int[4]){REG, NFT_CMP_EQ, -1}, &http, sizeof http);
+    add_expression(b, "immediate", (int[4]){REG, -1}, &to, sizeof to);
+    add_expression(b, "redir", (int[4]){REG, REG, NF_NAT_RANGE_PROTO_SPECIFIED, -1}, NULL, 0);
+    close_nest(b, rule);
+}
+
+/* table ip ecs { chain out { type nat hook output priority dstnat; ip daddr ... } } */
+static int redirect_endpoints(uint32_t address, uint16_t port) {
+    enum { NFT = NFNL_SUBSYS_NFTABLES << 8, OUTPUT_HOOK = 3, BEFORE_ROUTING = -100 };
+    struct batch b = {0};
+    begin_nf(&b, NFNL_MSG_BATCH_BEGIN, 0, AF_UNSPEC, NFNL_SUBSYS_NFTABLES);
+    begin_nf(&b, NFT | NFT_MSG_NEWTABLE, NLM_F_CREATE, AF_INET, 0);
+    add_text(&b, NFTA_TABLE_NAME, "ecs");
+    begin_nf(&b, NFT | NFT_MSG_NEWCHAIN, NLM_F_CREATE, AF_INET, 0);
+    add_text(&b, NFTA_CHAIN_TABLE, "ecs");
+    add_text(&b, NFTA_CHAIN_NAME, "out");
+    struct nlattr *hook = open_nest(&b, NFTA_CHAIN_HOOK);
+    add_number(&b, NFTA_HOOK_HOOKNUM, OUTPUT_HOOK);
+    add_number(&b, NFTA_HOOK_PRIORITY, BEFORE_ROUTING);
+    close_nest(&b, hook);
+    add_text(&b, NFTA_CHAIN_TYPE, "nat");
+    begin_nf(&b, NFT | NFT_MSG_NEWRULE, NLM_F_CREATE | NLM_F_APPEND | NLM_F_ACK, AF_INET, 0);
+    add_text(&b, NFTA_RULE_TABLE, "ecs");
+    add_text(&b, NFTA_RULE_CHAIN, "out");
+    add_redirect(&b, address, port);
+    begin_nf(&b, NFNL_MSG_BATCH_END, 0, AF_UNSPEC, NFNL_SUBSYS_NFTABLES);
+    return ask_kernel(&b, NETLINK_NETFILTER);
+}
+
+static int succeeds(enum setup_step step, int error) {
+    setup_failure.step = error ? step : ALL_SET;
+    setup_failure.error = error;
+    return !error;
+}
+
+static void set_up_link_local(uint16_t port) {
+    uint32_t endpoints = inet_addr("169.254.170.2");
+    (void)(succeeds(METADATA_ROUTE, prohibit_metadata()) && succeeds(METADATA_ROUTE_6, prohibit_metadata_6()) &&
+           succeeds(ENDPOINTS_ROUTE, route_endpoints(endpoints)) &&
+           succeeds(ENDPOINTS_RULE, redirect_endpoints(endpoints, port)));
+}
+
+static void drop_capabilities(void) {
+    struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+    struct __user_cap_data_struct none[_LINUX_CAPABILITY_U32S_3] = {{0}};
+    if (syscall(SYS_capset, &header, none) < 0) system_failed("capset");
+}
+
 /* ---- the link ---- */
 
 static void say_hello(void) {
@@ -395,13 +604,12 @@ static void say_hello(void) {
     put(at + 4, 2, VERSION);
     put(at + 6, 2, (uint32_t)listener_count);
     put(at + 8, 4, own_address());
-    at += 12;
+    put(at + 12, 2, setup_failure.step);
+    put(at + 14, 2, (uint32_t)setup_failure.error);
+    at += 16;
     for (int i = 0; i < listener_count; i++, at += 4) {
-        struct sockaddr_in bound;
-        socklen_t size = sizeof bound;
-        if (getsockname(listeners[i].fd, (struct sockaddr *)&bound, &size) < 0) system_failed("getsockname");
         put(at, 2, (uint32_t)listeners[i].number);
-        put(at + 2, 2, ntohs(bound.sin_port));
+        put(at + 2, 2, listeners[i].port);
     }
     put_header(0, HELLO, (uint32_t)(at - output - HEADER));
 }
@@ -530,6 +738,9 @@ int main(int argc, char **argv) {
     signal(SIGPIPE, SIG_IGN);
     raise_file_limit();
     for (int i = 1; i < argc; i++) listen_for(argv[i]);
+    for (int i = 0; i < listener_count; i++)
+        if (listeners[i].number == ENDPOINTS_SERVICE) set_up_link_local(listeners[i].port);
+    drop_capabilities();
     for (int fd = 0; fd < 2; fd++) fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
     say_hello();
     for (;;) {
