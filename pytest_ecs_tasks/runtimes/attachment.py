@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import struct
+import time
 from collections.abc import Iterator
 
 from pytest_ecs_tasks.engine.ports import EngineError
@@ -11,6 +12,10 @@ from pytest_ecs_tasks.runtimes.wire import Wire
 
 _HEADER = struct.Struct(">BxxxL")
 _NAMES = ("stdin", "stdout", "stderr")
+# Podman writes a flood in frames of 8 KiB. Waking up for each takes more of the processor than reading them does, and takes
+# it from who writes: a rest lets the next frames gather in the socket.
+_FLOOD_BYTES = 4096
+_REST_S = 0.001
 
 
 def split_frames(pieces: Iterator[bytes]) -> Iterator[tuple[str, bytes]]:
@@ -71,6 +76,8 @@ class WireAttachment:
             if not data:
                 return
             yield data
+            if len(data) >= _FLOOD_BYTES:
+                time.sleep(_REST_S)  # noqa: TID251 - no fact to wait for: more of the flood, as much as may be
 
     def detach_socket(self) -> tuple[socket.socket, bytes]:
         """Hand the raw socket over, with bytes already read. The caller closes it."""
