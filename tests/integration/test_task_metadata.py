@@ -13,18 +13,23 @@ FARGATE = {
     "executionRoleArn": "arn:aws:iam::123456789012:role/ecsTaskExecutionRole",
 }
 READ = """
-import json, os, sys, urllib.error, urllib.request
+import json, os, sys, time, urllib.error, urllib.request
 v4, v3 = os.environ["ECS_CONTAINER_METADATA_URI_V4"], os.environ["ECS_CONTAINER_METADATA_URI"]
 def read(url):
     try:
         with urllib.request.urlopen(url, timeout=10) as answer: return json.load(answer)
     except urllib.error.HTTPError as answer: return [answer.status, answer.read().decode()]
 """
+# A container may ask before the agent has heard that it runs; until then its metadata has no StartedAt, as ECS's.
+UNTIL_STARTED = """
+while "StartedAt" not in read(v4): time.sleep(0.05)
+"""
 
 
 def read(urls: str, **more: Any) -> dict[str, Any]:
-    """Return a container that prints what it reads at some URLs."""
-    return python("app", f"{READ}\nprint(json.dumps([read(url) for url in [{urls}]]))", **more)
+    """Return a container that prints what it reads at some URLs, once it is known to run."""
+    program = f"{READ}{UNTIL_STARTED}print(json.dumps([read(url) for url in [{urls}]]))"
+    return python("app", program, **more)
 
 
 def test_a_container_reads_itself_and_its_task(run: Run) -> None:
@@ -79,7 +84,6 @@ def test_host_networking_has_the_same_documents(run: Run) -> None:
 
 def test_siblings_and_their_health_are_seen_live(run: Run) -> None:
     program = f"""{READ}
-import time
 while True:
     states = {{each["Name"]: each for each in read(v4 + "/task")["Containers"]}}
     db = states["db"]
