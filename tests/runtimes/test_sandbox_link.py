@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import platform
+import signal
 import socket
 import subprocess
 import sys
@@ -16,6 +17,7 @@ from pathlib import Path
 
 import pytest
 
+from left_over import wait_for
 from pytest_ecs_tasks.engine.sockets import accept_connection, dial_tcp
 from pytest_ecs_tasks.runtimes.sandbox.frames import FrameType, make_frame
 from pytest_ecs_tasks.runtimes.sandbox.link import Link, LinkError
@@ -424,6 +426,24 @@ def test_a_forked_child_may_close_its_copy_without_harm(start: Callable[..., Lin
 
         client.sendall(b"hello")
         assert client.recv(100) == b"hello"
+
+
+def test_a_forked_child_does_not_wait_for_what_a_thread_of_its_parent_held(
+    start: Callable[..., Link],
+) -> None:
+    link = start()
+    link.wait_ready(30)
+    with link._loop._lock:  # as a thread holds it that posts a call
+        child = os.fork()
+        if not child:
+            link.close()
+            os._exit(0)
+
+    ended = wait_for(lambda: os.waitpid(child, os.WNOHANG) == (child, 0), patience_s=30)
+    if not ended:
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+    assert ended
 
 
 def test_importing_the_link_starts_nothing() -> None:

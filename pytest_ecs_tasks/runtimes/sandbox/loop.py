@@ -51,8 +51,12 @@ class LinkLoop:
 
     def post(self, owner: Owner, call: Callable[[], None]) -> bool:
         """Have ``call`` made on the loop's thread, soon. From any thread; False when the loop has stopped."""
+        if (
+            not self.is_alive
+        ):  # before the lock: a thread of the parent may have held it at the fork, and never lets go
+            return False
         with self._lock:
-            if self._stopping or not self.is_alive:
+            if self._stopping:
                 return False
             self._calls.append((owner, call))
             if len(self._calls) == 1:
