@@ -15,10 +15,11 @@ from left_over import labelled_objects
 from pytest_ecs_tasks.aws.handle import Aws
 from pytest_ecs_tasks.clusters.local import LocalCluster
 from pytest_ecs_tasks.core.api.project import Project
+from pytest_ecs_tasks.task import EcsTask
 from tasks import BUSYBOX, Run, python, shell
 
 NETWORK = {"awsvpcConfiguration": {"subnets": ["subnet-1"]}}
-QUICK = {"Delay": 1, "MaxAttempts": 60}
+QUICK = {"Delay": 1, "MaxAttempts": 200}
 
 Call = Callable[..., dict[str, Any]]
 
@@ -85,10 +86,13 @@ def test_a_job_is_run_waited_for_and_its_exit_code_and_logs_are_read(ecs, regist
     assert [event["message"] for event in events] == ["hello there"]
 
 
-def test_a_service_like_task_runs_until_it_is_stopped_and_may_say_goodbye(ecs, register):
-    register(shell("web", "trap 'exit 5' TERM; while :; do sleep 0.05; done"))
+def test_a_service_like_task_runs_until_it_is_stopped_and_may_say_goodbye(ecs, register, aws):
+    started: list[EcsTask] = []
+    aws.ecs.configure(Project(), started.append)
+    register(shell("web", "trap 'exit 5' TERM; echo up; while :; do sleep 0.05; done"))
     (arn,) = start(ecs)
     (running,) = wait_for(ecs, "running", arn)
+    started[0].wait_for_log("up")
     assert (running["lastStatus"], running["desiredStatus"]) == ("RUNNING", "RUNNING")
 
     answer = ecs.stop_task(task=arn, reason="enough")
@@ -221,7 +225,7 @@ time.sleep(600)
 
 def test_protection_that_a_task_gives_itself_is_seen_in_the_api_and_ended_by_it(run: Run, ecs):
     task = run(python("app", PROTECT), taskRoleArn="arn:aws:iam::123456789012:role/worker")
-    task.wait_for_log("True")
+    task.wait_running().wait_for_log("True")
 
     protected = ecs.get_task_protection(cluster="default", tasks=[task.arn])
 

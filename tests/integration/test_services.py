@@ -7,13 +7,16 @@ from typing import Any
 
 import pytest
 
+from left_over import wait_for
 from pytest_ecs_tasks.aws.handle import Aws
 from pytest_ecs_tasks.clusters.local import LocalCluster
+from pytest_ecs_tasks.core.api.project import Project
 from pytest_ecs_tasks.engine.ports import EngineError
+from pytest_ecs_tasks.task import EcsTask
 from tasks import BUSYBOX
 
-SOON = {"Delay": 1, "MaxAttempts": 60}
-SERVES = "trap 'exit 0' TERM; while :; do sleep 0.1; done"
+SOON = {"Delay": 1, "MaxAttempts": 200}
+SERVES = "trap 'exit 0' TERM; echo up; while :; do sleep 0.1; done"
 BREAKER = {"deploymentCircuitBreaker": {"enable": True, "rollback": True}}
 
 Register = Callable[..., str]
@@ -76,7 +79,9 @@ def running(ecs: Any) -> list[dict[str, Any]]:
     return tasks
 
 
-def test_a_service_is_scaled_from_one_to_three_and_back(ecs: Any, register: Register) -> None:
+def test_a_service_is_scaled_from_one_to_three_and_back(aws: Aws, ecs: Any, register: Register) -> None:
+    started: list[EcsTask] = []
+    aws.ecs.configure(Project(), started.append)
     register()
     created = create(ecs)
     assert wait_stable(ecs)["runningCount"] == 1
@@ -87,6 +92,9 @@ def test_a_service_is_scaled_from_one_to_three_and_back(ecs: Any, register: Regi
     assert len({task["containers"][0]["runtimeId"] for task in up}) == 3
     assert {task["group"] for task in up} == {"service:web"}
     assert {task["startedBy"] for task in up} == {created["deployments"][0]["id"]}
+    assert wait_for(lambda: len(started) == 3, patience_s=60)
+    for each in started:
+        each.wait_for_log("up")
     ecs.update_service(service="web", desiredCount=1)
     assert wait_stable(ecs)["runningCount"] == 1
 
@@ -158,13 +166,17 @@ def test_a_task_that_is_killed_is_replaced(cluster: LocalCluster, ecs: Any, regi
     assert second["lastStatus"] == "RUNNING"
 
 
-def test_an_unhealthy_task_is_replaced_by_a_healthy_one(ecs: Any, register: Register) -> None:
+def test_an_unhealthy_task_is_replaced_by_a_healthy_one(
+    cluster: LocalCluster, ecs: Any, register: Register
+) -> None:
     check = {"command": ["CMD-SHELL", "test -e /tmp/ok"], "interval": 5, "timeout": 2, "retries": 1}
-    register(f"touch /tmp/ok; (sleep 3; rm /tmp/ok) & {SERVES}", healthCheck=check)
+    register(f"touch /tmp/ok; {SERVES}", healthCheck=check)
     create(ecs)
     wait_stable(ecs)
     (first,) = running(ecs)
 
+    runtime_id = first["containers"][0]["runtimeId"]
+    cluster.room().runtime.execute(runtime_id, ["rm", "/tmp/ok"], timeout_s=60)
     ecs.get_waiter("tasks_stopped").wait(tasks=[first["taskArn"]], WaiterConfig=SOON)
 
     (ended,) = ecs.describe_tasks(tasks=[first["taskArn"]])["tasks"]
