@@ -32,9 +32,13 @@ def test_events_tell_every_status_in_order(run: Run) -> None:
 
 def test_an_essential_exit_stops_its_siblings(run: Run) -> None:
     task = run(
-        shell("main", "sleep 0.3; exit 3"),
-        shell("side", "exec sleep 600", linuxParameters={"initProcessEnabled": True}),
-    )
+        shell("main", "trap 'exit 3' TERM; echo up; while :; do sleep 0.05; done"),
+        shell("side", "echo up; exec sleep 600", linuxParameters={"initProcessEnabled": True}),
+    ).wait_running()
+    for name in ("main", "side"):
+        task.wait_for_log("up", container=name)
+
+    task.kill("main", "SIGTERM")
     task.wait_stopped()
 
     assert task.exit_code("main") == 3
@@ -169,16 +173,24 @@ def test_a_failing_health_check_makes_it_unhealthy_and_leaves_it_running(run: Ru
     health = {"command": ["CMD-SHELL", "exit 1"], "interval": 5, "retries": 1}
     task = run(shell("web", "exec sleep 600", healthCheck=health))
 
-    task.wait_for(lambda task: task["web"].health_status == "UNHEALTHY", timeout=15)
+    task.wait_for(lambda task: task["web"].health_status == "UNHEALTHY", timeout=60)
 
     assert task.last_status == "RUNNING"
 
 
 def test_closed_output_is_not_taken_for_an_exit(run: Run) -> None:
-    task = run(python("quiet", "import os, time; os.close(1); os.close(2); time.sleep(2); os._exit(9)"))
-    task.wait_running()
+    program = """
+import os, time
+os.close(1); os.close(2)
+os.mkdir("/tmp/closed")
+while not os.path.exists("/tmp/go"): time.sleep(0.05)
+os._exit(9)
+"""
+    task = run(python("quiet", program)).wait_running()
+    task.wait_for(lambda: task.exec("quiet", "test -e /tmp/closed").exit_code == 0)
 
-    assert task.exit_code("quiet") is None
+    assert (task.last_status, task.exit_code("quiet")) == ("RUNNING", None)
+    task.exec("quiet", "touch /tmp/go", check=True)
     assert task.wait_stopped().exit_code("quiet") == 9
 
 
