@@ -98,9 +98,10 @@ def test_a_region_from_a_file_counts_as_on_each(
 def test_each_container_gets_its_own_files(run: Run, bucket: Any) -> None:
     for name in ("one", "two"):
         bucket.put_object(Bucket="config", Key=f"{name}.env", Body=f"{name}={name}\n".encode())
+    ended = [{"containerName": name, "condition": "SUCCESS"} for name in "bc"]
 
     task = run(
-        shell("a", 'echo "$one$two"; sleep 1', **files("one.env")),
+        shell("a", 'echo "$one$two"', dependsOn=ended, **files("one.env")),
         shell("b", 'echo "$one$two"', essential=False, **files("two.env")),
         shell("c", 'echo "$one$two."', essential=False),
     ).wait_stopped()

@@ -146,10 +146,15 @@ def test_every_container_gets_its_own_secrets_only(run: Run, aws: Aws) -> None:
     aws.create_secret("one", "of one")
     aws.create_secret("two", "of two")
     task = run(
-        shell("one", "env; sleep 0.3", secrets=[{"name": "ONE", "valueFrom": f"{ARN}:one-AbCdEf"}]),
+        shell(
+            "one",
+            "env",
+            secrets=[{"name": "ONE", "valueFrom": f"{ARN}:one-AbCdEf"}],
+            dependsOn=[{"containerName": "two", "condition": "SUCCESS"}],
+        ),
         shell(
             "two",
-            "env; sleep 0.3",
+            "env",
             secrets=[{"name": "TWO", "valueFrom": f"{ARN}:two-AbCdEf"}],
             essential=False,
         ),
