@@ -34,7 +34,7 @@ def syslog() -> Iterator[tuple[int, socket.socket]]:
     """A syslog server on this machine, where the engine under test is, too."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server:
         server.bind(("127.0.0.1", 0))
-        server.settimeout(10)
+        server.settimeout(60)
         yield server.getsockname()[1], server
 
 
@@ -55,9 +55,11 @@ def test_json_file_keeps_the_engines_own_log_and_the_test_still_reads(
 ) -> None:
     options = {"max-size": "1m"}
     task = run(shell("app", "echo hello; echo bad >&2; exec sleep 600", **logs("json-file", **options)))
+    task.wait_for_log("hello")
     task.wait_for_log("bad")
 
     container = engine.containers.get(task["app"].runtime_id)
+    task.wait_for(lambda: len(container.logs().splitlines()) == 2)
     assert container.attrs["HostConfig"]["LogConfig"]["Type"] in ("json-file", "k8s-file")
     assert sorted(container.logs().splitlines()) == [b"bad", b"hello"]
     assert sorted(task.logs("app").splitlines()) == ["bad", "hello"]
