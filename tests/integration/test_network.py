@@ -30,7 +30,7 @@ server = Server(("0.0.0.0", 9000), Echo); print("up"); server.serve_forever()
 
 
 def fetch(url: str) -> str:
-    with urllib.request.urlopen(url, timeout=10) as response:
+    with urllib.request.urlopen(url, timeout=60) as response:
         return response.read().decode()
 
 
@@ -170,7 +170,7 @@ def test_host_mode_is_the_hosts_network(run: Run) -> None:
     serve = f"echo hello > /tmp/index.html; echo up; exec httpd -f -p {port} -h /tmp"
     task = run(shell("web", serve, portMappings=[{"containerPort": port}]), network="host")
     task.wait_for_log("up")
-    task.wait_for(lambda task: fetch(task.url("web", port)) == "hello\n", timeout=10)
+    task.wait_for(lambda task: fetch(task.url("web", port)) == "hello\n", timeout=60)
 
     assert task["web"].network_bindings[0]["hostPort"] == port
 
@@ -193,7 +193,7 @@ def test_two_hundred_connections_at_once_into_a_task(linked_cluster: LocalCluste
     with linked_cluster.run_task(RunTaskRequest(parse_task_definition(document, "test")), aws) as task:
         task.wait_for_log("up")
         address = task.address("echo")
-        connections = [socket.create_connection(address, timeout=20) for _ in range(200)]
+        connections = [socket.create_connection(address, timeout=60) for _ in range(200)]
         for number, connection in enumerate(connections):
             connection.sendall(f"{number}\n".encode())
         answers = [connection.makefile("rb").readline() for connection in connections]

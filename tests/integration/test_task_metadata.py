@@ -17,7 +17,7 @@ import json, os, sys, time, urllib.error, urllib.request
 v4, v3 = os.environ["ECS_CONTAINER_METADATA_URI_V4"], os.environ["ECS_CONTAINER_METADATA_URI"]
 def read(url):
     try:
-        with urllib.request.urlopen(url, timeout=10) as answer: return json.load(answer)
+        with urllib.request.urlopen(url, timeout=60) as answer: return json.load(answer)
     except urllib.error.HTTPError as answer: return [answer.status, answer.read().decode()]
 """
 # A container may ask before the agent has heard that it runs; until then its metadata has no StartedAt, as ECS's.

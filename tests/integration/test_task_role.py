@@ -35,7 +35,7 @@ import os, sys, urllib.error, urllib.request
 base = os.environ["ECS_AGENT_URI"].split("/api/")[0]
 for path in sys.argv[1:] or [os.environ["AWS_CONTAINER_CREDENTIALS_RELATIVE_URI"]]:
     try:
-        with urllib.request.urlopen(base + path, timeout=10) as answer: print(answer.status, answer.read().decode())
+        with urllib.request.urlopen(base + path, timeout=60) as answer: print(answer.status, answer.read().decode())
     except urllib.error.HTTPError as answer: print(answer.status, answer.read().decode())
 """
 
@@ -129,7 +129,7 @@ def test_two_hundred_requests_at_once_are_answered(run: Run) -> None:
 import os, threading, urllib.request
 url, seen = os.environ["ECS_CONTAINER_METADATA_URI_V4"], []
 def ask():
-    with urllib.request.urlopen(url, timeout=20) as answer: seen.append(answer.status)
+    with urllib.request.urlopen(url, timeout=60) as answer: seen.append(answer.status)
 threads = [threading.Thread(target=ask) for _ in range(200)]
 for thread in threads: thread.start()
 for thread in threads: thread.join()
@@ -143,7 +143,7 @@ print(len(seen), set(seen))
 STORE = """
 import json, os, time, urllib.request, boto3
 url = "http://169.254.170.2" + os.environ["AWS_CONTAINER_CREDENTIALS_RELATIVE_URI"]
-body = urllib.request.urlopen(url, timeout=10).read()
+body = urllib.request.urlopen(url, timeout=60).read()
 boto3.client("s3").put_object(Bucket="vault", Key="credentials", Body=body)
 print("stored")
 time.sleep(600)
