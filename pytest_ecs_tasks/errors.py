@@ -120,5 +120,9 @@ class TaskDefinitionWarning(EcsTasksWarning):
     """Something in a task definition's file that is forgiven here and that other tools refuse: a comment, a stray comma."""
 
 
+class EventDeliveryWarning(EcsTasksWarning):
+    """ECS events that a rule of EventBridge is for, and that do not reach its target."""
+
+
 class UnsupportedFieldWarning(EcsTasksWarning):
     """A field of the task definition that is not emulated; ``ecs_strict`` turns it into an error."""

@@ -11,6 +11,8 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Protocol
 
 from pytest_ecs_tasks.aws.calls import send
+from pytest_ecs_tasks.aws.event_delivery import EventDelivery
+from pytest_ecs_tasks.aws.event_targets import EventTargets
 from pytest_ecs_tasks.aws.json_api import JsonApi
 from pytest_ecs_tasks.aws.log_sinks import LogWriter
 from pytest_ecs_tasks.aws.provisions import Provisions
@@ -123,6 +125,15 @@ class AwsFactory:
         """The endpoint given by the user, if one was."""
         return self._url
 
+    def is_filled_by_others(self) -> bool:
+        """Tell whether things may be in an AWS that has not been used itself: the user's own moto, or a ``mock_aws``."""
+        if not self.in_process:
+            return self._url is not None
+        from pytest_ecs_tasks.aws.shared_moto import SharedMoto, is_mock_aws_active
+
+        moto = self._moto
+        return is_mock_aws_active() or (isinstance(moto, SharedMoto) and moto.is_in_use())
+
     def open(self, account_id: str, ecs_url: str | None) -> MotoChild | SharedMotoUse | Front:
         """Return what listens for one AWS, and has requests for ECS answered by ``ecs_url``."""
         from pytest_ecs_tasks.aws.front import Front
@@ -180,6 +191,7 @@ class Aws:
         self.api = JsonApi(lambda: self.endpoint_url, lambda region: self.models.find_region_problem(region))
         self.log_writer = LogWriter(self.api)
         self.provisions = Provisions(self.api, region)
+        self._event_delivery = self._make_event_delivery()
         self.ecs = make_ecs(self) if make_ecs is not None else None
         self.registry: RegistrySide | None = None
 
@@ -276,15 +288,20 @@ class Aws:
             ]
 
     def record_event(self, event: Mapping[str, object]) -> None:
-        """Take an ECS event in EventBridge's form."""
+        """Take an ECS event in EventBridge's form; the targets of rules get it from another thread."""
+        kept = copy.deepcopy(dict(event))
         with self._events_lock:
-            self._events.append(copy.deepcopy(dict(event)))
+            self._events.append(kept)
+            self._event_delivery.take(
+                kept
+            )  # within the lock, so that it is delivered in the order of events()
 
     def reset(self) -> None:
         """Empty it, ECS with its tasks too, and forget its events and what markers created; other tasks go on without it.
 
         In-process, this empties the user's ``mock_aws`` too.
         """
+        self._event_delivery.forget()
         url = f"{self.endpoint_url}/moto-api/reset"
         try:
             status = send("POST", url, {}, b"")[0].status
@@ -315,7 +332,7 @@ class Aws:
         return self._factory.models()
 
     def close(self) -> None:
-        """End the tasks of its ECS, deliver the log lines that are left, then end it. Safe to call twice."""
+        """End the tasks of its ECS, deliver the log lines and events that are left, then end it. Safe to call twice."""
         try:
             if self.ecs is not None:
                 self.ecs.close()
@@ -327,12 +344,27 @@ class Aws:
                 self._end()
 
     def _end(self) -> None:
-        self.log_writer.close()
-        with self._lock:
-            self._is_closed = True
-            child, self._child = self._child, None
-        if child is not None:
-            child.stop()
+        try:
+            self.log_writer.close()
+            self._event_delivery.close()
+        finally:
+            with self._lock:
+                self._is_closed = True
+                child, self._child = self._child, None
+            if child is not None:
+                child.stop()
+
+    def _make_event_delivery(self) -> EventDelivery:
+        """Make what delivers events; it talks to the user's own moto directly where there is one."""
+
+        def find_endpoint() -> str:
+            return self._factory.url or self.endpoint_url
+
+        def may_have_rules() -> bool:
+            return self._child is not None or self._factory.is_filled_by_others()
+
+        api = JsonApi(find_endpoint, lambda region: self.models.find_region_problem(region))
+        return EventDelivery(api, EventTargets(api, find_endpoint), may_have_rules)
 
     def __repr__(self) -> str:
         where = self._factory.url or (self._child.endpoint_url if self._child is not None else "not started")

@@ -103,6 +103,11 @@ class SharedMoto:
         if is_last and not is_mock_aws_active():
             send("POST", f"{endpoint_url}/moto-api/reset", {}, b"")
 
+    def is_in_use(self) -> bool:
+        """Tell whether an AWS uses the backends."""
+        with self._lock:
+            return self._uses > 0
+
     def close(self) -> None:
         """End the servers. Safe to call twice."""
         with self._lock:
