@@ -51,17 +51,27 @@ class EventDelivery:
 
     It starts with the first event. ``may_have_rules`` tells whether anybody can have made a rule so far; while it says
     no, an event costs nothing. Otherwise the rules are asked for again for whatever events have come meanwhile.
+    ``is_lasting`` tells that the AWS lives on when this ends, so that somebody may look at its targets then.
     """
 
-    def __init__(self, api: JsonApi, targets: EventTargets, may_have_rules: Callable[[], bool]) -> None:
+    def __init__(
+        self,
+        api: JsonApi,
+        targets: EventTargets,
+        may_have_rules: Callable[[], bool],
+        *,
+        is_lasting: bool,
+    ) -> None:
         self._api = api
         self._targets = targets
         self._may_have_rules = may_have_rules
+        self._is_lasting = is_lasting
         self._wake = threading.Condition()
         self._waiting: deque[_Taken] = deque()
         self._is_busy = False
         self._is_closing = False
         self._is_over = False
+        self._has_rules = False
         self._thread: threading.Thread | None = None
         # The rest belongs to the thread.
         self._patterns: dict[str, EventPattern | None] = {}
@@ -87,19 +97,25 @@ class EventDelivery:
         with self._wake:
             self._waiting.clear()
             self._wake.wait_for(lambda: not self._is_busy, _PATIENCE_S)
+            self._has_rules = False
         self._targets.forget()
         self._told.clear()
 
     def close(self) -> None:
         """Deliver what is left, for 5 s at most, and end the thread. Safe to call twice.
 
+        It waits for nothing where there were no rules, and nobody can look at what would still be delivered.
         Raises an :class:`EventDeliveryWarning` that the user's filters have made an error.
         """
         with self._wake:
             self._is_closing = True
+            matters = self._is_lasting or self._has_rules
+            if not matters:
+                self._is_over = True
+                self._waiting.clear()
             self._wake.notify_all()
             thread = self._thread
-        if thread is not None:
+        if thread is not None and matters:
             thread.join(_PATIENCE_S)
         with self._wake:
             self._is_over = True
@@ -126,6 +142,8 @@ class EventDelivery:
     def _deliver(self, taken: Sequence[_Taken]) -> None:
         regions = {str(each.event.get("region")) for each in taken}
         rules = {region: self._read_rules(region) for region in regions}
+        with self._wake:
+            self._has_rules = any(rules.values())
         targets: dict[EventRule, list[dict[str, Any]]] = {}
         for each in taken:
             if self._is_over:

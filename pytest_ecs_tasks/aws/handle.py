@@ -364,7 +364,8 @@ class Aws:
             return self._child is not None or self._factory.is_filled_by_others()
 
         api = JsonApi(find_endpoint, lambda region: self.models.find_region_problem(region))
-        return EventDelivery(api, EventTargets(api, find_endpoint), may_have_rules)
+        is_lasting = self._factory.url is not None or self._factory.in_process
+        return EventDelivery(api, EventTargets(api, find_endpoint), may_have_rules, is_lasting=is_lasting)
 
     def __repr__(self) -> str:
         where = self._factory.url or (self._child.endpoint_url if self._child is not None else "not started")

@@ -80,11 +80,6 @@ def warnings_of(act: Callable[[], object]) -> list[str]:
     return [str(each.message) for each in caught]
 
 
-def record_and_end(aws: Aws) -> None:
-    aws.record_event(make_event())
-    aws.close()
-
-
 def record_and_receive(aws: Aws, url: str) -> None:
     """Have two events reach a queue, which is the last target of all."""
     aws.record_event(make_event(1))
@@ -220,11 +215,13 @@ def test_a_target_of_another_kind_warns_once_and_stops_nothing(aws, put_rule):
     ]
 
 
-def test_an_archive_says_that_it_stays_empty(aws):
+def test_an_archive_says_that_it_stays_empty(aws, put_rule):
     bus = "arn:aws:events:us-east-1:123456789012:event-bus/default"
     aws.client("events").create_archive(ArchiveName="all", EventSourceArn=bus)
+    url, queue = make_queue(aws.client("sqs"))
+    put_rule("all", ALL_OF_ECS, queue)
 
-    (warning,) = warnings_of(lambda: record_and_end(aws))
+    (warning,) = warnings_of(lambda: record_and_receive(aws, url))
 
     assert "an archive of EventBridge gets no ECS events here" in warning
 
@@ -263,25 +260,29 @@ def test_a_queue_that_is_made_anew_gets_events_again(aws, put_rule):
 
 def test_a_pattern_that_eventbridge_refuses_is_told(aws, put_rule):
     put_rule("odd", {"detail": {"lastStatus": [{"begins-with": "STOP"}]}}, FUNCTION)
+    url, queue = make_queue(aws.client("sqs"))
+    put_rule("all", ALL_OF_ECS, queue)
 
-    (warning,) = warnings_of(lambda: record_and_end(aws))
+    (warning,) = warnings_of(lambda: record_and_receive(aws, url))
 
     assert warning.startswith("rule 'odd' gets no ECS events")
     assert warning.endswith("detail.lastStatus: unrecognized match type 'begins-with'")
 
 
 def test_a_template_that_makes_no_json_is_told(aws, put_rule):
-    _, queue = make_queue(aws.client("sqs"))
+    url, queue = make_queue(aws.client("sqs"))
     put_rule("odd", ALL_OF_ECS, queue, InputTransformer={"InputTemplate": "<aws.events.rule-name> says"})
+    put_rule("plain", ALL_OF_ECS, queue)
 
-    (warning,) = warnings_of(lambda: record_and_end(aws))
+    (warning,) = warnings_of(lambda: record_and_receive(aws, url))
 
     assert "ECS events are not delivered: the template filled in is not JSON" in warning
 
 
 def test_a_warning_that_is_an_error_is_raised_at_the_end_of_the_aws(aws, put_rule):
-    put_rule("all", ALL_OF_ECS, FUNCTION)
-    aws.record_event(make_event())
+    url, queue = make_queue(aws.client("sqs"))
+    put_rule("all", ALL_OF_ECS, FUNCTION, queue)
+    record_and_receive(aws, url)
 
     with pytest.raises(EventDeliveryWarning, match="a target of lambda"):
         aws.close()
