@@ -76,7 +76,7 @@ class EventDelivery:
         # The rest belongs to the thread.
         self._patterns: dict[str, EventPattern | None] = {}
         self._told: set[tuple[str, ...]] = set()
-        self._raised: Warning | None = None
+        self._made_an_error: str | None = None
 
     def take(self, event: Mapping[str, Any]) -> None:
         """Deliver an event, which nobody changes any more, and return at once."""
@@ -120,9 +120,9 @@ class EventDelivery:
         with self._wake:
             self._is_over = True
             self._waiting.clear()
-            raised, self._raised = self._raised, None
-        if raised is not None:
-            raise raised
+            message, self._made_an_error = self._made_an_error, None
+        if message is not None:
+            raise EventDeliveryWarning(message)
 
     def _run(self) -> None:
         while True:
@@ -226,5 +226,5 @@ class EventDelivery:
         self._told.add(key)
         try:
             warnings.warn_explicit(message, EventDeliveryWarning, "EventBridge", 1)
-        except EventDeliveryWarning as error:
-            self._raised = self._raised or error
+        except EventDeliveryWarning:
+            self._made_an_error = self._made_an_error or message

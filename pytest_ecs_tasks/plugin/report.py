@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_ecs_tasks.errors import EcsTaskError
+from pytest_ecs_tasks.errors import EcsTaskError, EcsTasksWarning
 from pytest_ecs_tasks.plugin.options import Settings
 from pytest_ecs_tasks.plugin.run import EcsRun, Watched
 
@@ -115,7 +115,7 @@ def _json(value: object) -> str:
 
 def is_for_users(excinfo: pytest.ExceptionInfo[BaseException]) -> bool:
     """Tell whether an exception speaks to the person at the keyboard; then our own frames only hide what it says."""
-    return isinstance(excinfo.value, EcsTaskError)
+    return isinstance(excinfo.value, EcsTaskError | EcsTasksWarning)
 
 
 def hide_our_frames(traceback: TracebackType | None) -> None:
