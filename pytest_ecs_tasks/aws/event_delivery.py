@@ -156,7 +156,9 @@ class EventDelivery:
                         self._send(each, rule, target)
 
     def _read_rules(self, region: str) -> list[_Rule]:
-        """Return the rules of the default bus that are enabled and have a pattern."""
+        """Return the rules of the default bus that are enabled and have a pattern; a region that AWS has not has none."""
+        if not self._api.has_region(region):
+            return []
         try:
             found = [each for page in self._api.pages(_LIST_RULES, region, {}) for each in page["Rules"]]
         except AwsCallError as error:

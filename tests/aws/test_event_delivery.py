@@ -110,10 +110,12 @@ def test_a_rule_that_is_disabled_or_of_another_bus_or_region_gets_none(aws, put_
     events.put_rule(Name="daily", ScheduleExpression="rate(1 day)")
     put_rule("stopped", {"detail": {"lastStatus": ["STOPPED"]}}, arn)
 
-    aws.record_event(make_event(1, status="RUNNING"))
-    aws.record_event(make_event(2))
+    stopped = make_event(2)
 
-    assert [json.loads(body) for body in receive(sqs, url, 1)] == [make_event(2)]
+    aws.record_event(make_event(1, status="RUNNING"))
+    aws.record_event(stopped)
+
+    assert [json.loads(body) for body in receive(sqs, url, 1)] == [stopped]
 
 
 def test_rules_and_targets_beyond_a_page_are_found(aws, put_rule):
@@ -338,3 +340,18 @@ def test_rules_of_the_users_mock_aws_are_applied_although_nobody_used_ours():
 
         aws.close()
     factory.close()
+
+
+def test_rules_that_cannot_be_read_are_told():
+    aws = AwsFactory(url="http://127.0.0.1:1").new()
+
+    def record_and_end() -> None:
+        aws.record_event({**make_event(), "region": "mars-north-1"})
+        aws.record_event(make_event())
+        aws.close()
+
+    (warning,) = warnings_of(record_and_end)
+
+    assert warning.startswith(
+        "EventBridge's rules in us-east-1 could not be read, so ECS events reach none: "
+    )
