@@ -253,6 +253,21 @@ def test_force_new_deployment_replaces_the_tasks_of_the_same_definition(world: W
     assert [task.snapshot().plan.request.started_by for task in world.live()] != [first]
 
 
+def test_what_has_no_effect_is_kept_as_it_was_given(world: World) -> None:
+    world.register()
+    create(world, availabilityZoneRebalancing="DISABLED", enableECSManagedTags=True)
+
+    spread = [{"type": "spread", "field": "attribute:ecs.availability-zone"}]
+    world.call("UpdateService", service="web", placementStrategy=spread)
+    assert world.describe()["availabilityZoneRebalancing"] == "DISABLED"
+    world.call("UpdateService", service="web", availabilityZoneRebalancing="ENABLED")
+
+    described = world.describe()
+    assert described["availabilityZoneRebalancing"] == "ENABLED"
+    assert described["placementStrategy"] == spread
+    assert described["enableECSManagedTags"] is True
+
+
 def test_a_service_is_deleted_only_at_zero_or_by_force(world: World) -> None:
     world.register()
     create(world)
