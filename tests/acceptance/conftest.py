@@ -68,7 +68,7 @@ class Suite:
         return self.write(name, json.dumps(make_definition(*containers, **fields), indent=2))
 
     def run(self, *arguments: str) -> pytest.RunResult:
-        return self.pytester.runpytest_subprocess(*QUIET, *arguments, timeout=60)
+        return self.pytester.runpytest_subprocess(*QUIET, *arguments, timeout=200)
 
     def run_text(self, *arguments: str) -> str:
         result = self.run(*arguments)

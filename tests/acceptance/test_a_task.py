@@ -84,9 +84,9 @@ def test_url_and_address_lead_to_the_one_container_with_ports(shop):
     assert shop.url() == f"http://{host}:{port}/"
     assert shop.url("web", 8080, "/a?b=c", "https") == f"https://{host}:{port}/a?b=c"
     assert shop.url(path="index.html") == f"http://{host}:{port}/index.html"
-    with socket.create_connection((host, port), timeout=5):
+    with socket.create_connection((host, port), timeout=60):
         pass
-    with urllib.request.urlopen(shop.url(), timeout=5) as response:
+    with urllib.request.urlopen(shop.url(), timeout=60) as response:
         assert response.read() == b"hello from the definition\n"
 
 
@@ -101,6 +101,7 @@ def test_a_port_that_is_not_mapped_is_an_error_that_lists_those_that_are(shop):
 def test_logs_are_what_arrived_and_nothing_added(shop):
     assert sorted(shop.logs("init").splitlines()) == ["careful", "preparing"]
     assert shop.logs("init").endswith("\n")
+    shop.wait_for_log("listening")
     assert shop.logs("web") == "listening\n"
     assert shop.logs() == "listening\n"
 
@@ -115,12 +116,14 @@ def test_log_lines_have_time_container_stream_and_text(shop):
 
 
 def test_a_log_line_that_is_there_is_found_at_once(shop):
-    line = shop.wait_for_log("listening", timeout=1)
+    shop.wait_for_log("listening")
+
+    line = shop.wait_for_log("listening", timeout=0)
     assert isinstance(line, LogLine)
     assert (line.container, line.stream, line.text) == ("web", "stdout", "listening")
-    assert shop.wait_for_log(r"^prep\w+$", container="init", timeout=1).text == "preparing"
+    assert shop.wait_for_log(r"^prep\w+$", container="init", timeout=0).text == "preparing"
     assert (
-        shop.wait_for_log(re.compile("LISTEN", re.IGNORECASE), container="web", timeout=1).text == "listening"
+        shop.wait_for_log(re.compile("LISTEN", re.IGNORECASE), container="web", timeout=0).text == "listening"
     )
 
 
@@ -248,15 +251,15 @@ def test_the_transcript_says_what_happened_and_why(shop):
 
 
 def test_waiting_for_what_is_so_already_returns(shop):
-    shop.wait_running(timeout=1)
-    shop.wait_healthy(timeout=1)
-    shop.wait_for(lambda: True, timeout=1)
+    shop.wait_running(timeout=0)
+    shop.wait_healthy(timeout=0)
+    shop.wait_for(lambda: True, timeout=0)
 
 
 @pytest.mark.ecs_taskdef(SHOP)
 def test_a_killed_essential_container_stops_the_task(ecs_task):
     ecs_task.kill("web")
-    ecs_task.wait_stopped(timeout=20)
+    ecs_task.wait_stopped(timeout=60)
     assert ecs_task.exit_code("web") == 137
     assert ecs_task.stop_code == "EssentialContainerExited"
     assert ecs_task.stopped_reason == "Essential container in task exited"
@@ -278,16 +281,16 @@ def test_a_paused_container_answers_again_when_it_goes_on(ecs_task):
         with urllib.request.urlopen(ecs_task.url("web"), timeout=0.5) as response:
             response.read()
     ecs_task.unpause("web")
-    with urllib.request.urlopen(ecs_task.url("web"), timeout=5) as response:
+    with urllib.request.urlopen(ecs_task.url("web"), timeout=60) as response:
         assert response.status == 200
 
 
 def test_a_signal_reaches_the_application(ecs_task_factory, define, sh):
     script = "trap 'echo got HUP; exit 5' HUP; echo up; while :; do sleep 0.05; done"
     with ecs_task_factory.run(define(sh("app", script)), wait="running") as task:
-        task.wait_for_log("up", timeout=5)
+        task.wait_for_log("up", timeout=60)
         task.kill("app", "SIGHUP")
-        task.wait_stopped(timeout=10)
+        task.wait_stopped(timeout=60)
         assert task.exit_code() == 5
         assert task.logs() == "up\ngot HUP\n"
 
@@ -295,7 +298,7 @@ def test_a_signal_reaches_the_application(ecs_task_factory, define, sh):
 def test_stop_is_polite_and_returns_when_the_task_is_stopped(ecs_task_factory, define, sh):
     polite = "trap 'echo bye; exit 0' TERM; echo up; while :; do sleep 0.05; done"
     task = ecs_task_factory.run(define(sh("app", polite)))
-    task.wait_for_log("up", timeout=5)
+    task.wait_for_log("up", timeout=60)
     assert task.stop(reason="enough") is task
     assert task.last_status == "STOPPED"
     assert task.stop_code == "UserInitiated"
@@ -308,7 +311,7 @@ def test_stop_is_polite_and_returns_when_the_task_is_stopped(ecs_task_factory, d
 
 def test_stop_kills_what_does_not_listen(ecs_task_factory, define, sh):
     task = ecs_task_factory.run(define(sh("app", "trap '' TERM; echo up; while :; do sleep 0.05; done")))
-    task.wait_for_log("up", timeout=5)
+    task.wait_for_log("up", timeout=60)
     task.stop()
     assert task.exit_code() == 137
 
@@ -318,7 +321,7 @@ def test_stop_goes_in_reverse_order_of_dependencies(ecs_task_factory, define, sh
     depends = [{"containerName": "db", "condition": "START"}]
     task = ecs_task_factory.run(define(sh("db", polite), sh("app", polite, dependsOn=depends)))
     for name in ("db", "app"):
-        task.wait_for_log("up", container=name, timeout=5)
+        task.wait_for_log("up", container=name, timeout=60)
     task.stop()
     transcript = task.transcript()
     assert task.exit_code("db") == 0, transcript
@@ -349,5 +352,5 @@ def test_bridge_mode_binds_ports_that_the_test_reaches(ecs_task_factory, define,
     assert binding["hostPort"] > 0
     assert binding["protocol"] == "tcp"
     assert task.address("web", 80)[1] == binding["hostPort"]
-    with urllib.request.urlopen(task.url(), timeout=5) as response:
+    with urllib.request.urlopen(task.url(), timeout=60) as response:
         assert response.read() == b"hi\n"

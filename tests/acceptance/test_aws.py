@@ -229,7 +229,7 @@ def test_a_testcontainers_container_joins_the_network(suite, monkeypatch, engine
             redis = DockerContainer("pytest-ecs-tasks/redis:1").with_network(ecs_network)
             redis = redis.with_network_aliases("cache")
             with redis:
-                ask = "for i in 1 2 3 4 5 6 7 8 9 10; do printf 'PING\\\\r\\\\n' | busybox nc -w 1 cache 6379 && exit 0; sleep 0.2; done; exit 1"
+                ask = "until printf 'PING\\\\r\\\\n' | busybox nc -w 1 cache 6379 | grep PONG; do sleep 0.2; done"
                 task = ecs_task_factory.run(
                     {{"family": "ask", "networkMode": "awsvpc", "containerDefinitions": [
                         {{"name": "ask", "image": "{IMAGE}", "memory": 64, "command": ["sh", "-c", ask]}}]}},

@@ -20,8 +20,8 @@ FAILING = {
 
         @pytest.mark.ecs_taskdef("app.json")
         def test_call(ecs_task):
-            ecs_task.wait_for_log("out", container="app", timeout=10)
-            ecs_task.wait_for_log("err", container="app", timeout=10)
+            ecs_task.wait_for_log("out", container="app", timeout=60)
+            ecs_task.wait_for_log("err", container="app", timeout=60)
             assert 1 == 2
         """,
     "test_teardown.py": """
@@ -30,8 +30,8 @@ FAILING = {
         @pytest.fixture
         def fragile(ecs_task):
             yield
-            ecs_task.wait_for_log("out", container="app", timeout=10)
-            ecs_task.wait_for_log("err", container="app", timeout=10)
+            ecs_task.wait_for_log("out", container="app", timeout=60)
+            ecs_task.wait_for_log("err", container="app", timeout=60)
             assert 1 == 2
 
         @pytest.mark.ecs_taskdef("app.json")
@@ -51,7 +51,7 @@ def failing(suite, sh):
         sh("migrate", "true", essential=False),
         sh(
             "web",
-            "echo connecting to db:5432; sleep 0.2; echo 'FATAL: password authentication failed' >&2; exit 3",
+            "echo connecting to db:5432; echo 'FATAL: password authentication failed' >&2; exit 3",
             dependsOn=[{"containerName": "migrate", "condition": "SUCCESS"}],
             healthCheck={"command": ["CMD-SHELL", "exit 1"]},
         ),
@@ -77,10 +77,10 @@ def test_a_failure_in_set_up_has_the_layout_of_the_contract(failing):
     assert re.search(r"^E     migrate +STOPPED  exit 0   after \d+\.\d s", rows, re.MULTILINE)
     title = next(index for index, line in enumerate(lines) if "Captured log ecs web:1 web setup" in line)
     assert re.fullmatch(r"-+ Captured log ecs web:1 web setup -+", lines[title])
-    assert re.fullmatch(r"\d\d:\d\d:\d\d\.\d{3} stdout  connecting to db:5432", lines[title + 1])
-    assert re.fullmatch(
-        r"\d\d:\d\d:\d\d\.\d{3} stderr  FATAL: password authentication failed", lines[title + 2]
-    )
+    # The two streams are read from pipes of their own: their lines come in any order.
+    stderr, stdout = sorted(lines[title + 1 : title + 3], key=lambda line: line.split()[1])
+    assert re.fullmatch(r"\d\d:\d\d:\d\d\.\d{3} stdout  connecting to db:5432", stdout)
+    assert re.fullmatch(r"\d\d:\d\d:\d\d\.\d{3} stderr  FATAL: password authentication failed", stderr)
     assert lines[title + 3] == "(2 of 2 lines since this test began)"
     assert "ERROR test_setup.py::test_setup - " in text
     assert "pytest_ecs_tasks/" not in text
@@ -126,11 +126,11 @@ def test_lines_of_an_earlier_test_are_not_shown_again(suite, sh):
         app = task_fixture("app.json", scope="module")
 
         def test_first(app):
-            app.wait_for_log("early", timeout=10)
+            app.wait_for_log("early", timeout=60)
 
         def test_second(app):
             app.exec("app", "echo late > /proc/1/fd/1")
-            app.wait_for_log("late", timeout=10)
+            app.wait_for_log("late", timeout=60)
             assert False
         """,
     )

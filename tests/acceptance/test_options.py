@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import time
 
 import pytest
 
@@ -127,7 +126,7 @@ def test_declared_health_waits_for_the_declared_interval(suite, sh):
         @pytest.mark.ecs_taskdef("taskdef.json", wait="running")
         def test_health(ecs_task):
             started = time.monotonic()
-            ecs_task.wait_healthy(timeout=20)
+            ecs_task.wait_healthy(timeout=60)
             print("TOOK", time.monotonic() - started)
         """,
     )
@@ -135,8 +134,7 @@ def test_declared_health_waits_for_the_declared_interval(suite, sh):
         float(re.search(r"TOOK (\S+)", suite.run_text("-s", f"--ecs-health={mode}"))[1])
         for mode in ("fast", "declared")
     )
-    assert fast < 2
-    assert 4 < declared < 12
+    assert fast < 4 < declared
 
 
 @pytest.mark.any_engine
@@ -147,11 +145,9 @@ def test_the_start_timeout_is_an_option(one, sh, monkeypatch):
     one.write("test_one.py", ONE.replace("running", "healthy"))
     one.write("pytest.ini", "[pytest]\necs_start_timeout = 300\n")
     monkeypatch.setenv("PYTEST_ECS_START_TIMEOUT", "1")
-    started = time.monotonic()
     result = one.run()
-    assert time.monotonic() - started < 20
     result.assert_outcomes(errors=1)
-    assert "WaitTimeout" in result.stdout.str()
+    assert re.search(r"WaitTimeout: .* after 1 s\b", result.stdout.str())
 
 
 NOISY = """

@@ -21,15 +21,17 @@ from pytest_ecs_tasks import (
 )
 
 FAILS = "echo connecting; echo FATAL no such user >&2; exit 3"
+WAIT_S = 120  # what ends at once ends long before
+HALF_A_WAIT_S = 60
 NO_PROGRAM = {"entryPoint": ["/no/such/program"], "command": []}
 
 
 def waits(task):
     return {
-        "running": lambda: task.wait_running(timeout=20),
-        "healthy": lambda: task.wait_healthy(timeout=20),
-        "log": lambda: task.wait_for_log("never said", timeout=20),
-        "condition": lambda: task.wait_for(lambda: False, timeout=20),
+        "running": lambda: task.wait_running(timeout=WAIT_S),
+        "healthy": lambda: task.wait_healthy(timeout=WAIT_S),
+        "log": lambda: task.wait_for_log("never said", timeout=WAIT_S),
+        "condition": lambda: task.wait_for(lambda: False, timeout=WAIT_S),
     }
 
 
@@ -68,12 +70,12 @@ def test_a_task_that_stops_before_it_is_healthy_is_an_error_that_tells_how(ecs_t
 
 def test_a_task_that_stopped_ends_every_wait_at_once(ecs_task_factory, define, sh):
     task = ecs_task_factory.run(define(sh("app", FAILS)), wait=None)
-    task.wait_stopped(timeout=20)
+    task.wait_stopped(timeout=WAIT_S)
     for call in waits(task).values():
         started = time.monotonic()
         with pytest.raises(TaskStopped):
             call()
-        assert time.monotonic() - started < 2
+        assert time.monotonic() - started < HALF_A_WAIT_S
     assert task.exit_code() == 3
     assert task.wait_for_log("FATAL").stream == "stderr"
     task.wait_for(lambda: True)
@@ -83,13 +85,13 @@ def test_a_task_that_stops_while_one_waits_ends_the_wait(ecs_task_factory, defin
     task = ecs_task_factory.run(define(sh("app", "echo up; sleep 1; exit 3")), wait="running")
     started = time.monotonic()
     with pytest.raises(TaskStopped):
-        task.wait_for_log("never said", timeout=30)
-    assert time.monotonic() - started < 10
+        task.wait_for_log("never said", timeout=WAIT_S)
+    assert time.monotonic() - started < HALF_A_WAIT_S
 
 
 def test_a_log_line_that_arrives_with_the_end_is_found(ecs_task_factory, define, sh):
     task = ecs_task_factory.run(define(sh("app", "sleep 0.3; echo last words; exit 3")), wait=None)
-    assert task.wait_for_log("last words", timeout=20).text == "last words"
+    assert task.wait_for_log("last words", timeout=WAIT_S).text == "last words"
 
 
 def test_a_program_that_is_not_there_never_started(ecs_task_factory, define, sh):
@@ -102,7 +104,7 @@ def test_a_program_that_is_not_there_never_started(ecs_task_factory, define, sh)
 
 def test_a_task_that_never_started_ends_every_wait_at_once(ecs_task_factory, define, sh):
     task = ecs_task_factory.run(define(sh("app", "", **NO_PROGRAM)), wait=None)
-    assert task.wait_stopped(timeout=20) in (None, task)
+    assert task.wait_stopped(timeout=WAIT_S) in (None, task)
     for call in waits(task).values():
         with pytest.raises(TaskFailedToStart):
             call()
@@ -131,7 +133,7 @@ def test_an_image_that_cannot_be_had_is_an_image_error(ecs_task_factory, define,
 
 def test_an_image_that_cannot_be_had_is_data_when_nobody_waits(ecs_task_factory, define, sh):
     task = ecs_task_factory.run(define(sh("web", "true", image="no.such.registry.invalid/web:1")), wait=None)
-    task.wait_stopped(timeout=20)
+    task.wait_stopped(timeout=WAIT_S)
     assert task.stop_code == "TaskFailedToStart"
     assert "CannotPullContainerError" in task["web"].reason
     with pytest.raises(ImageError):
@@ -169,15 +171,16 @@ def test_the_start_timeout_of_the_call_bounds_its_wait(ecs_task_factory, define,
     started = time.monotonic()
     with pytest.raises(WaitTimeout):
         ecs_task_factory.run(define(sh("slow", "sleep 60", healthCheck=check)), start_timeout=1)
-    assert time.monotonic() - started < 10
+    assert time.monotonic() - started < HALF_A_WAIT_S
 
 
 def test_the_start_timeout_is_the_default_of_later_waits(ecs_task_factory, define, sh):
-    task = ecs_task_factory.run(define(sh("app", "sleep 60")), start_timeout=1.5)
+    task = ecs_task_factory.run(define(sh("app", "sleep 60")), start_timeout=1.5, wait=None)
+    task.wait_running(timeout=60)
     started = time.monotonic()
-    with pytest.raises(WaitTimeout):
+    with pytest.raises(WaitTimeout, match=r"within 1\.5 s"):
         task.wait_for_log("never said")
-    assert 1 < time.monotonic() - started < 8
+    assert 1 < time.monotonic() - started < 30  # which is the least without start_timeout
 
 
 def test_an_unhealthy_essential_container_is_waited_for_no_longer_than_the_timeout(
@@ -193,7 +196,7 @@ def test_a_task_without_health_checks_is_ready_when_it_runs(ecs_task_factory, de
     task = ecs_task_factory.run(define(sh("app", "sleep 60")))
     assert task.last_status == "RUNNING"
     assert task.health_status == "UNKNOWN"
-    task.wait_healthy(timeout=2)
+    task.wait_healthy(timeout=0)
 
 
 def test_wait_stopped_of_the_marker_returns_whatever_the_fate(ecs_task_factory, define, sh):
@@ -207,19 +210,19 @@ def test_wait_stopped_of_the_marker_returns_whatever_the_fate(ecs_task_factory, 
 def test_no_wait_returns_before_the_task_runs_to_its_end(ecs_task_factory, define, sh):
     task = ecs_task_factory.run(define(sh("app", "sleep 60")), wait=None)
     assert task.last_status in ("PROVISIONING", "PENDING", "ACTIVATING", "RUNNING")
-    task.wait_running(timeout=20)
+    task.wait_running(timeout=WAIT_S)
 
 
 def test_a_condition_that_raises_is_the_users_to_see(ecs_task_factory, define, sh):
     task = ecs_task_factory.run(define(sh("app", "sleep 60")))
     with pytest.raises(ZeroDivisionError):
-        task.wait_for(lambda: 1 / 0, timeout=5)
+        task.wait_for(lambda: 1 / 0, timeout=60)
 
 
 def test_a_condition_is_asked_until_it_holds(ecs_task_factory, define, sh):
     task = ecs_task_factory.run(define(sh("app", "sleep 60")))
     answers = iter([False, 0, None, "", "yes"])
-    task.wait_for(lambda: next(answers), timeout=5)
+    task.wait_for(lambda: next(answers), timeout=60)
     assert list(answers) == []
 
 
@@ -234,7 +237,7 @@ WEB = "mkdir /tmp/w; echo hi > /tmp/w/index.html; sleep 0.5; echo ready; exec bu
 def test_a_testcontainers_wait_strategy_for_a_port_is_waited_for(ecs_task_factory, define, sh, strategy):
     ports = [{"containerPort": 8080}]
     task = ecs_task_factory.run(define(sh("web", WEB, portMappings=ports)), wait=strategy)
-    with urllib.request.urlopen(task.url(), timeout=5) as response:
+    with urllib.request.urlopen(task.url(), timeout=60) as response:
         assert response.read() == b"hi\n"
     assert task.last_status == "RUNNING"
 
@@ -247,8 +250,8 @@ def test_a_testcontainers_wait_strategy_for_a_line_is_waited_for(ecs_task_factor
 
 @pytest.mark.ecs_taskdef("taskdef.json", wait=HttpWaitStrategy(8080, "/index.html"))
 def test_the_marker_takes_a_testcontainers_wait_strategy(ecs_task):
-    ecs_task.wait_for(LogMessageWaitStrategy("listening"), container="web", timeout=5)
-    ecs_task.wait_for(PortWaitStrategy(8080), timeout=5)
+    ecs_task.wait_for(LogMessageWaitStrategy("listening"), container="web", timeout=60)
+    ecs_task.wait_for(PortWaitStrategy(8080), timeout=60)
     with pytest.raises(WaitTimeout):
         ecs_task.wait_for(LogMessageWaitStrategy("never said"), container="web", timeout=1)
 
@@ -257,4 +260,4 @@ def test_a_strategy_that_cannot_be_met_any_more_fails_at_once(ecs_task_factory, 
     started = time.monotonic()
     with pytest.raises(TaskStopped):
         ecs_task_factory.run(define(sh("app", FAILS)), wait=LogMessageWaitStrategy("never said"))
-    assert time.monotonic() - started < 10
+    assert time.monotonic() - started < HALF_A_WAIT_S
