@@ -170,10 +170,10 @@ def forwarding(path, tls=None):
         yield listener.getsockname()[1], cut
     finally:
         listener.shutdown(socket.SHUT_RDWR)
-        threads[0].join(10)
+        threads[0].join(60)
         cut()
         for thread in threads[1:]:
-            thread.join(10)
+            thread.join(60)
         for connection in [listener, *connections]:
             connection.close()
 

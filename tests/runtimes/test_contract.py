@@ -155,7 +155,7 @@ def test_closing_an_attachment_from_another_thread_ends_its_reader(bench):
         attachment.close()
         attachment.close()
 
-        assert reading.result(10) == []
+        assert reading.result(60) == []
 
 
 def test_a_command_in_a_container_gives_its_output_and_exit_code(bench, program):
@@ -163,7 +163,7 @@ def test_a_command_in_a_container_gives_its_output_and_exit_code(bench, program)
     container = bench.create(program(executes={command: ExecOutcome(4, b"fine\n", b"bad\n")}))
     bench.runtime.start_container(container)
 
-    outcome = bench.runtime.execute(container, command, timeout_s=20)
+    outcome = bench.runtime.execute(container, command, timeout_s=60)
 
     assert outcome == ExecOutcome(4, b"fine\n", b"bad\n")
 
@@ -172,7 +172,7 @@ def test_a_command_in_a_container_that_does_not_run_is_refused(bench):
     container = bench.create()
 
     with pytest.raises(EngineError):
-        bench.runtime.execute(container, ("true",), timeout_s=20)
+        bench.runtime.execute(container, ("true",), timeout_s=60)
 
 
 def test_a_command_with_a_terminal_shows_its_output_and_ends(bench, program):
@@ -263,7 +263,7 @@ def test_closing_the_events_from_another_thread_ends_their_reader(bench):
 
         stream.close()
 
-        assert reading.result(10) == []
+        assert reading.result(60) == []
 
 
 def test_a_network_gives_its_containers_an_address_of_its_range(bench):
@@ -400,7 +400,7 @@ def test_every_method_may_be_called_from_many_threads(bench, program):
     barrier = threading.Barrier(6)
 
     def live(number):
-        barrier.wait(10)
+        barrier.wait(60)
         container = bench.create(program(stdout=f"{number}", exits=number))
         output = joined(bench.run_to_its_end(container), "stdout")
         exit_code = bench.wait_until_ended(container).exit_code

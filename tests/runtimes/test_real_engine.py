@@ -83,7 +83,7 @@ def test_the_attached_socket_carries_both_ways(real):
     connection, early = attachment.detach_socket()
     with connection:
         real.runtime.start_container(container)
-        connection.settimeout(20)
+        connection.settimeout(60)
         connection.sendall(b"ping")
         received = early
         while b"ping" not in received:
@@ -125,10 +125,10 @@ def test_a_command_that_outlives_its_timeout_is_killed_with_what_it_has_started(
     real.runtime.start_container(container)
     lives = ("/bin/sh", "-c", "sleep 1231 >/dev/null & echo begun; sh -c 'sleep 1232; true'; echo never")
 
-    outcome = real.runtime.execute(container, lives, timeout_s=1)
+    outcome = real.runtime.execute(container, lives, timeout_s=3)
 
     assert (outcome.exit_code, outcome.stdout) == (None, b"begun\n")
-    left = real.runtime.execute(container, ("/bin/sh", "-c", SLEEPERS), timeout_s=20)
+    left = real.runtime.execute(container, ("/bin/sh", "-c", SLEEPERS), timeout_s=60)
     assert left.stdout == b""
     assert real.runtime.inspect_container(container).running
 
@@ -142,7 +142,7 @@ def test_a_command_that_closes_its_output_and_lives_on_is_killed_too(real, kille
     )
 
     assert outcome.exit_code is None
-    assert real.runtime.execute(container, ("/bin/sh", "-c", SLEEPERS), timeout_s=20).stdout == b""
+    assert real.runtime.execute(container, ("/bin/sh", "-c", SLEEPERS), timeout_s=60).stdout == b""
 
 
 def test_a_command_beside_one_that_is_killed_goes_on(real, killed_from):
@@ -150,11 +150,11 @@ def test_a_command_beside_one_that_is_killed_goes_on(real, killed_from):
     real.runtime.start_container(container)
     with ThreadPoolExecutor(1) as executor:
         beside = executor.submit(
-            real.runtime.execute, container, ("/bin/sh", "-c", "sleep 3; echo done"), timeout_s=20
+            real.runtime.execute, container, ("/bin/sh", "-c", "sleep 3; echo done"), timeout_s=60
         )
         real.runtime.execute(container, ("/bin/sh", "-c", "sleep 1234; true"), timeout_s=0.5)
 
-        assert beside.result(20).stdout == b"done\n"
+        assert beside.result(60).stdout == b"done\n"
 
 
 def test_a_command_gets_its_own_environment_and_user(real):
@@ -164,7 +164,7 @@ def test_a_command_gets_its_own_environment_and_user(real):
     outcome = real.runtime.execute(
         container,
         ("/bin/sh", "-c", "echo $COLOUR; id -u"),
-        timeout_s=20,
+        timeout_s=60,
         environment={"COLOUR": Sensitive("blue")},
         user="1234",
     )
@@ -372,6 +372,6 @@ def test_a_container_goes_while_the_members_of_its_network_are_going(real):
     with ThreadPoolExecutor(1) as pool:
         removal = pool.submit(real.runtime.remove_container, holder)
         real.runtime.remove_container(member)
-        removal.result(timeout=30)
+        removal.result(timeout=60)
 
     assert real.runtime.list_containers(real.label) == ()

@@ -62,7 +62,7 @@ class EchoServer:
         self._closing = True
         self.dial().close()
         for thread in self._threads:  # the first is the one that may still add to them
-            thread.join(10)
+            thread.join(60)
         self._listener.close()
 
 
@@ -81,7 +81,7 @@ def start() -> Iterator[Callable[..., Link]]:
             ours, theirs = socket.socketpair()
             process = subprocess.Popen([str(PROGRAM), "aws=0"], stdin=theirs.fileno(), stdout=theirs.fileno())
             theirs.close()
-            stack.callback(process.wait, 10)
+            stack.callback(process.wait, 60)
             stack.callback(process.kill)
             link = Link(ours, services or {}, multiplexed=False)
             stack.callback(link.close)
@@ -94,7 +94,7 @@ def start() -> Iterator[Callable[..., Link]]:
 def fake() -> Iterator[tuple[Link, socket.socket]]:
     """A link whose sandbox is the test, behind an engine's framing."""
     ours, engine = socket.socketpair()
-    engine.settimeout(10)
+    engine.settimeout(60)
     link = Link(ours, {})
     with engine:
         yield link, engine
@@ -106,7 +106,7 @@ def framed(payload: bytes, kind: int = 1) -> bytes:
 
 
 def client_of(link: Link) -> socket.socket:
-    return socket.create_connection(("127.0.0.1", link.wait_ready(10).ports[1]), timeout=10)
+    return socket.create_connection(("127.0.0.1", link.wait_ready(60).ports[1]), timeout=60)
 
 
 def loop_threads() -> list[str]:
@@ -160,7 +160,7 @@ def test_a_slow_dial_does_not_hold_up_the_others(start: Callable[..., Link], ech
 
     def dial() -> socket.socket:
         if next(dials):
-            slow.wait(10)
+            slow.wait(60)
         return echo.dial()
 
     link = start({1: dial})
@@ -206,13 +206,13 @@ def test_a_target_that_cannot_be_is_a_value_error(start: Callable[..., Link]) ->
 
 def test_a_listener_carries_to_the_namespaces_own_address(start: Callable[..., Link]) -> None:
     link = start()
-    own = link.wait_ready(10).address
+    own = link.wait_ready(60).address
     assert own is not None
     with socket.create_server((own, 0)) as application:
         host, port = link.listen(application.getsockname()[1])
         assert link.listen(application.getsockname()[1]) == (host, port)
 
-        with socket.create_connection((host, port), timeout=10) as client:
+        with socket.create_connection((host, port), timeout=60) as client:
             served, _ = application.accept()
             with served:
                 client.sendall(b"ping")
@@ -232,7 +232,7 @@ def test_an_application_on_its_loopback_alone_is_not_reached(
         link.connect(echo.port)
     with (
         pytest.raises(ConnectionResetError),
-        socket.create_connection(link.listen(echo.port), timeout=10) as client,
+        socket.create_connection(link.listen(echo.port), timeout=60) as client,
     ):
         client.recv(1)
 
@@ -243,7 +243,7 @@ def test_nothing_is_left_of_a_link_closed_while_it_is_busy(
     threads = loop_threads()
     before = len(os.listdir("/proc/self/fd"))
     link = start({1: echo.dial})
-    port = link.wait_ready(10).ports[1]
+    port = link.wait_ready(60).ports[1]
     link.listen(80)
     connections = [link.connect(port, host="127.0.0.1") for _ in range(20)]
     for connection in connections:
@@ -300,7 +300,7 @@ def test_a_link_that_breaks_breaks_alone(
     with pytest.raises(
         LinkError, match="the sandbox's link broke: the engine's stream is not framed as one without a tty"
     ):
-        broken.wait_ready(10)
+        broken.wait_ready(60)
     assert sound.error is None
 
 
@@ -311,7 +311,7 @@ def test_a_sandbox_that_ends_is_quoted(fake: tuple[Link, socket.socket]) -> None
     engine.close()
 
     with pytest.raises(LinkError) as caught:
-        link.wait_ready(10)
+        link.wait_ready(60)
     assert (
         str(caught.value) == "the sandbox's link ended; it said: sandbox: aws=51670: cannot listen, errno 98"
     )
@@ -320,7 +320,7 @@ def test_a_sandbox_that_ends_is_quoted(fake: tuple[Link, socket.socket]) -> None
 def test_who_waits_for_a_connection_learns_that_the_link_broke(fake: tuple[Link, socket.socket]) -> None:
     link, engine = fake
     engine.sendall(framed(HELLO))
-    link.wait_ready(10)
+    link.wait_ready(60)
 
     def end_when_asked() -> None:
         engine.recv(14)
@@ -382,7 +382,7 @@ def test_bytes_that_were_read_before_the_link_was_made_count(echo: EchoServer) -
     with engine:
         engine.sendall(wire[11:])
 
-        assert link.wait_ready(10).ports == {1: 51670}
+        assert link.wait_ready(60).ports == {1: 51670}
 
         link.close()
 
@@ -391,7 +391,7 @@ def test_it_works_where_the_test_has_forbidden_itself_sockets(
     start: Callable[..., Link], echo: EchoServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     link = start({1: echo.dial})
-    port = link.wait_ready(10).ports[1]
+    port = link.wait_ready(60).ports[1]
 
     class Guarded(socket.socket):
         def __new__(cls, *args: object, **kwargs: object) -> Guarded:
@@ -472,7 +472,7 @@ def test_it_works_under_pytest_socket(pytester: pytest.Pytester) -> None:
             theirs.close()
             link = Link(ours, {{}}, multiplexed=False)
             try:
-                link.wait_ready(10)
+                link.wait_ready(60)
                 with Socket() as server:
                     server.bind((link.hello.address, 0))
                     server.listen()
@@ -499,7 +499,7 @@ def test_it_works_under_pytest_socket(pytester: pytest.Pytester) -> None:
 
 def test_a_stream_that_waits_for_a_reader_costs_nothing(start: Callable[..., Link]) -> None:
     link = start()
-    link.wait_ready(10)
+    link.wait_ready(60)
     with socket.create_server(("127.0.0.1", 0)) as server:
         reader = link.connect(server.getsockname()[1], host="127.0.0.1")
         application, _ = server.accept()
