@@ -175,7 +175,7 @@ def test_forbidden(ecs_task, ecs_aws):
 @pytest.mark.enable_socket
 @pytest.mark.ecs_taskdef(TASK)
 def test_allowed(ecs_task):
-    with urllib.request.urlopen(ecs_task.url(path="/page"), timeout=10) as response:
+    with urllib.request.urlopen(ecs_task.url(path="/page"), timeout=60) as response:
         assert response.read() == b"hi\\n"
 
 @pytest.mark.allow_hosts(["192.0.2.1"])

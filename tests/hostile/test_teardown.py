@@ -14,7 +14,7 @@ import pytest
 
 from left_over import label_of, labelled_objects, wait_for, wait_until_gone
 
-PATIENCE_S = 20.0
+PATIENCE_S = 60.0
 RUN = "pytest-ecs-tasks.run"
 
 CONFTEST = """
@@ -93,12 +93,12 @@ class Victim:
         """Wait until the run's tasks are up; return the labels of their runs."""
         names = names or ("ready",)
         files = [self.directory / name for name in names]
-        assert wait_for(lambda: all(file.exists() for file in files), patience_s=60), self.log.read_text()
+        assert wait_for(lambda: all(file.exists() for file in files), patience_s=120), self.log.read_text()
         return [label_of(self._engine_url, file.read_text(), RUN) for file in files]
 
     def finish(self) -> int:
         """Wait for the run's end; return its exit status."""
-        return self.process.wait(timeout=60)
+        return self.process.wait(timeout=120)
 
     def kill_group(self, number: int = signal.SIGKILL) -> None:
         """Send a signal to every process of the run's group."""
@@ -251,15 +251,17 @@ def test_after_pytest_timeouts_thread_method(victims, engine_url: str) -> None: 
         """
         @pytest.fixture
         def task(ecs_task_factory):
-            return ecs_task_factory.run(TASK, wait="running")
+            announce(ecs_task_factory.run(TASK, wait="running"))
+            while not (HERE / "go").exists():
+                pass
 
-        @pytest.mark.timeout(3, method="thread", func_only=True)
+        @pytest.mark.timeout(1, method="thread", func_only=True)
         def test_it(task):
-            announce(task)
             block()
         """
     )
     [label] = victim.wait_ready()
+    (victim.directory / "go").touch()
 
     assert victim.finish() != 0
     assert_nothing_left(engine_url, label, victim)
@@ -298,7 +300,7 @@ def test_after_the_engine_thread_has_crashed(victims, engine_url: str) -> None: 
             while not (HERE / "go").exists():
                 pass
             ecs_task._control._supervisor.post(ecs_task.task_id, "not a fact at all")
-            ecs_task.wait_stopped(timeout=30)
+            ecs_task.wait_stopped(timeout=60)
         """
     )
     [label] = victim.wait_ready()

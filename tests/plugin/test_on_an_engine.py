@@ -35,7 +35,7 @@ import pytest
 @pytest.mark.ecs_taskdef("taskdef.json")
 @pytest.mark.parametrize("number", range(4))
 def test_it(ecs_task, ecs_aws, number):
-    with urllib.request.urlopen(ecs_task.url(), timeout=10) as response:
+    with urllib.request.urlopen(ecs_task.url(), timeout=60) as response:
         assert response.read() == b"hi\\n"
     assert ecs_task.health_status == "HEALTHY"
     assert ecs_task.wait_for_log("serving").stream == "stdout"
