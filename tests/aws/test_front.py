@@ -92,7 +92,7 @@ def front(servers) -> Iterator[Front]:
 
 @pytest.fixture
 def connection(front) -> Iterator[http.client.HTTPConnection]:
-    connection = http.client.HTTPConnection("127.0.0.1", urlsplit(front.endpoint_url).port, timeout=10)
+    connection = http.client.HTTPConnection("127.0.0.1", urlsplit(front.endpoint_url).port, timeout=60)
     yield connection
     connection.close()
 
@@ -168,7 +168,7 @@ def test_who_waits_for_a_100_is_told_to_continue(connection):
 def test_an_aws_that_cannot_be_reached_is_a_502_that_says_so(servers):
     front = Front("http://127.0.0.1:9", servers[1])
     try:
-        connection = http.client.HTTPConnection("127.0.0.1", urlsplit(front.endpoint_url).port, timeout=10)
+        connection = http.client.HTTPConnection("127.0.0.1", urlsplit(front.endpoint_url).port, timeout=60)
         response, body = ask(connection, "GET", "/")
         connection.close()
     finally:
@@ -181,7 +181,7 @@ def test_an_aws_that_cannot_be_reached_is_a_502_that_says_so(servers):
 def test_a_path_in_the_users_url_comes_before_each_request(servers):
     front = Front(f"{servers[0]}/base/", servers[1])
     try:
-        connection = http.client.HTTPConnection("127.0.0.1", urlsplit(front.endpoint_url).port, timeout=10)
+        connection = http.client.HTTPConnection("127.0.0.1", urlsplit(front.endpoint_url).port, timeout=60)
         _, body = ask(connection, "GET", "/bucket")
         connection.close()
     finally:

@@ -68,7 +68,7 @@ def test_lines_arrive_without_close(services: BotoServices, aws: Aws) -> None:
 
     sink.write([b"one"], NOW)
 
-    assert any(read(aws) == ["one"] or pause.wait(0.02) for _ in range(250))
+    assert any(read(aws) == ["one"] or pause.wait(0.02) for _ in range(3000))
 
 
 def test_blank_lines_are_left_out_and_what_is_not_utf_8_is_replaced(services: BotoServices, aws: Aws) -> None:

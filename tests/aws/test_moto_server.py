@@ -146,7 +146,7 @@ def test_close_ends_parent_and_children_and_may_be_called_twice() -> None:
 
     parent.close()
 
-    assert all(ends_within(pidfd, 2) for pidfd in pidfds)
+    assert all(ends_within(pidfd, 60) for pidfd in pidfds)
     for pidfd in pidfds:
         os.close(pidfd)
     parent.close()
@@ -175,7 +175,7 @@ def test_nothing_outlives_a_pytest_process_that_is_killed(forks: str) -> None:
     pidfds = [os.pidfd_open(parent_id), os.pidfd_open(child_id)]
 
     victim.kill()
-    ended = [ends_within(pidfd, 2) for pidfd in pidfds]
+    ended = [ends_within(pidfd, 60) for pidfd in pidfds]
 
     if forked_id:
         os.kill(forked_id, signal.SIGKILL)
@@ -216,7 +216,7 @@ def test_a_parent_that_something_killed_is_started_anew(parent: MotoParent) -> N
 
     os.kill(parent.process_id, signal.SIGKILL)
 
-    assert all(ends_within(pidfd, 2) for pidfd in pidfds)
+    assert all(ends_within(pidfd, 60) for pidfd in pidfds)
     assert parent.spawn().endpoint_url != child.endpoint_url
     for pidfd in pidfds:
         os.close(pidfd)

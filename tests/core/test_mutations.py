@@ -89,7 +89,7 @@ def changed(text: str, changes: list[tuple[float, int, str]]) -> str:
 
 
 def check(data: bytes, name: str) -> None:
-    begun = time.monotonic()
+    begun = time.process_time()
     try:
         definition = read_task_definition(data, name, substitute={"name": "app", "IMAGE": 'a"b', "cpu": "1"})
     except TaskDefinitionError as error:
@@ -102,7 +102,7 @@ def check(data: bytes, name: str) -> None:
         assert str(error).encode()
     else:
         assert definition.family
-    assert time.monotonic() - begun < LONGEST_S
+    assert time.process_time() - begun < LONGEST_S
 
 
 @settings(max_examples=settings.default.max_examples * 2 if settings.default else 400)

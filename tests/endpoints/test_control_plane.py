@@ -162,7 +162,7 @@ def test_a_client_token_that_comes_twice_at_once_runs_one_task_and_both_are_told
     world.before_start.append(lambda: thread.join(0.3))  # it waits for the one that is being started
 
     first = world.call("RunTask", taskDefinition="web", clientToken="t")
-    thread.join(10)
+    thread.join(60)
 
     assert len(world.controls) == 1
     assert [task["taskArn"] for task in second[0]["tasks"]] == [task["taskArn"] for task in first["tasks"]]
@@ -196,7 +196,7 @@ def test_a_session_of_executecommand_leads_to_the_container_and_ends_with_the_aw
     client.close()
 
     assert client.shown == b"app: ['sh', '-c', 'echo \"two words\"']\r\n"
-    assert world.controls[0].terminals[0].closed.wait(10)
+    assert world.controls[0].terminals[0].closed.wait(60)
 
 
 def test_a_command_of_executecommand_that_is_no_list_of_words_ends_with_the_reason(world):

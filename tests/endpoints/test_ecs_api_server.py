@@ -54,7 +54,7 @@ def send(
     **headers: str,
 ):
     parts = urlsplit(url)
-    connection = http.client.HTTPConnection(parts.hostname, parts.port, timeout=10)
+    connection = http.client.HTTPConnection(parts.hostname, parts.port, timeout=60)
     try:
         named = {"X-Amz-Target": target} if target else {}
         connection.request(method, parts.path, body, {**named, **headers})

@@ -54,11 +54,8 @@ def test_what_is_typed_is_read_and_what_is_written_is_shown(connect):
 
     assert (client.shown, client.closed) == (b"$ ls\r", "")
     assert (terminal.typed, terminal.sizes) == ([b"ls\r", b"exit\r"], [(120, 40)])
-    assert client.acknowledged[:3] == [
-        0,
-        1,
-        2,
-    ]  # the end may overtake the acknowledgement of what has led to it
+    # What the client sends again is acknowledged again; the end may overtake the acknowledgement of what has led to it.
+    assert list(dict.fromkeys(client.acknowledged))[:3] == [0, 1, 2]
 
 
 def test_long_output_comes_whole_and_in_order(connect):
@@ -117,7 +114,7 @@ def test_the_client_can_end_the_session_and_the_command_with_it(connect):
     client.read_to_the_end()
 
     assert client.close_code == 1000
-    assert terminal.closed.wait(10)
+    assert terminal.closed.wait(60)
 
 
 def test_a_client_that_goes_away_ends_the_command(connect):
@@ -127,7 +124,7 @@ def test_a_client_that_goes_away_ends_the_command(connect):
 
     client.close()
 
-    assert terminal.closed.wait(10)
+    assert terminal.closed.wait(60)
 
 
 def test_the_end_of_the_aws_ends_session_and_command(sessions, connect):
@@ -138,7 +135,7 @@ def test_the_end_of_the_aws_ends_session_and_command(sessions, connect):
     sessions.close(for_good=True)
     client.read_to_the_end()
 
-    assert terminal.closed.wait(10)
+    assert terminal.closed.wait(60)
     with pytest.raises(EcsTaskError, match="no more sessions"):
         sessions.add("2", "target", lambda: terminal)
 
@@ -192,7 +189,7 @@ def test_what_is_not_the_protocol_ends_the_session(connect, opcode, data, code):
     client.read_to_the_end()
 
     assert client.close_code == code
-    assert terminal.closed.wait(10)
+    assert terminal.closed.wait(60)
 
 
 def test_a_message_in_pieces_is_one_message(connect):

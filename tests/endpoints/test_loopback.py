@@ -14,7 +14,7 @@ from pytest_ecs_tasks.engine.ports import EngineError
 
 def fetch(url: str) -> Reply:
     parts = urlsplit(url)
-    connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=5)
+    connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=60)
     try:
         return send(connection, parts.path)
     finally:
@@ -75,7 +75,7 @@ def test_nothing_listens_when_the_endpoints_are_closed() -> None:
     assert server is not None
     world.endpoints.close()
     world.endpoints.close()
-    server.thread.join(5)
+    server.thread.join(60)
 
     with pytest.raises(ConnectionRefusedError):
         fetch(url)

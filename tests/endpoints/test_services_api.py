@@ -20,7 +20,7 @@ from pytest_ecs_tasks.engine.protection import Protection
 from pytest_ecs_tasks.engine.system import SystemClock
 from pytest_ecs_tasks.testing.task import FakeTask
 
-PATIENCE_S = 10.0
+PATIENCE_S = 60.0
 PACE = Pace(settle_s=0.05, retry_s=0.01, retry_max_s=0.05)
 ARN = "arn:aws:ecs:us-east-1:123456789012:service/default/web"
 BREAKER = {"deploymentCircuitBreaker": {"enable": True, "rollback": True}}

@@ -86,7 +86,7 @@ def test_an_event_that_nothing_continues_is_sent_after_a_while() -> None:
 
     joiner.write([b"INFO a"], 1.0)
 
-    assert sink.written.acquire(timeout=5)
+    assert sink.written.acquire(timeout=60)
     joiner.write([b"  late"], 2.0)
     joiner.close()
     assert sink.events == [(b"INFO a\n", 1.0), (b"  late\n", 2.0)]
@@ -99,8 +99,8 @@ def test_an_event_that_began_after_an_older_one_is_sent_after_a_while_too() -> N
     joiner.write([b"INFO a"], 1.0)
     joiner.write([b"INFO b"], 2.0)
 
-    assert sink.written.acquire(timeout=5)
-    assert sink.written.acquire(timeout=5)
+    assert sink.written.acquire(timeout=60)
+    assert sink.written.acquire(timeout=60)
     joiner.close()
     assert sink.events == [(b"INFO a\n", 1.0), (b"INFO b\n", 2.0)]
 
@@ -110,7 +110,7 @@ def test_a_stream_that_is_closed_meanwhile_does_not_break_the_timer() -> None:
     joiner = MultilineSink(sink, "^INFO", flush_after_s=0.05)
     joiner.write([b"INFO a"], 1.0)
 
-    assert sink.written.acquire(timeout=5)
+    assert sink.written.acquire(timeout=60)
     sink.refuses = False
     joiner.close()
 

@@ -18,7 +18,7 @@ from pytest_ecs_tasks.testing.clock import FakeClock
 from service_run import PACE, settings
 
 ARN = "arn:aws:ecs:us-east-1:123456789012:service/default/web"
-PATIENCE_S = 10.0
+PATIENCE_S = 60.0
 
 
 class FakeServiceTasks:

@@ -21,7 +21,7 @@ class SlowToOpen(FakeRuntime):
     def events(self, label: str) -> EventStream:
         self.followers.append(threading.current_thread())
         self.asked.set()
-        assert self.answers.wait(10)
+        assert self.answers.wait(60)
         return super().events(label)
 
 
@@ -29,15 +29,15 @@ def test_a_stream_that_opens_while_the_watcher_closes_is_ended_at_once() -> None
     runtime = SlowToOpen()
     watcher = Watcher(runtime, "run=1")
     watcher.start()
-    assert runtime.asked.wait(10)
+    assert runtime.asked.wait(60)
     closing = threading.Thread(target=watcher.close)
     closing.start()
-    assert watcher._closed.wait(10)
+    assert watcher._closed.wait(60)
 
     runtime.answers.set()
 
     [follower] = runtime.followers
-    follower.join(4)
+    follower.join(60)
     assert not follower.is_alive()
-    closing.join(4)
+    closing.join(60)
     runtime.close()

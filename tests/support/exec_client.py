@@ -30,7 +30,7 @@ INPUT, OUTPUT, ACKNOWLEDGE, CLOSED = (
 DATA, SIZE, HANDSHAKE_REQUEST, HANDSHAKE_RESPONSE, HANDSHAKE_COMPLETE, FLAG = 1, 3, 5, 6, 7, 10
 TEXT, BINARY, CLOSE, PING, PONG = 1, 2, 8, 9, 10
 RESEND_AFTER_S = 0.2
-PATIENCE_S = 20.0
+PATIENCE_S = 60.0
 
 
 class ExecClient:
@@ -41,7 +41,7 @@ class ExecClient:
     ) -> None:
         parts = urlsplit(session["streamUrl"])
         assert parts.scheme == "ws"
-        self.socket = socket.create_connection((parts.hostname, parts.port), timeout=20)
+        self.socket = socket.create_connection((parts.hostname, parts.port), timeout=60)
         self._buffer = b""
         self._unacknowledged: dict[int, bytes] = {}
         self._ready = False
