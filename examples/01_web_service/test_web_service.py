@@ -5,7 +5,7 @@ import pytest
 
 @pytest.mark.ecs_taskdef("taskdef.json")
 def test_the_start_page_is_served(ecs_task, ecs_aws):
-    with urllib.request.urlopen(ecs_task.url("web"), timeout=10) as response:
+    with urllib.request.urlopen(ecs_task.url("web"), timeout=60) as response:
         assert response.status == 200
 
     assert ecs_task.health_status == "HEALTHY"
