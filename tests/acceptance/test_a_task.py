@@ -195,7 +195,11 @@ def test_describe_is_what_describe_tasks_returns(shop):
     assert containers["web"]["networkInterfaces"][0]["privateIpv4Address"]
     assert containers["web"]["taskArn"] == shop.arn
     assert "exitCode" not in containers["web"]
-    assert any(each["type"] == "ElasticNetworkInterface" for each in task["attachments"])
+    (attachment,) = task["attachments"]
+    assert (attachment["type"], attachment["status"]) == ("ElasticNetworkInterface", "ATTACHED")
+    details = {each["name"]: each["value"] for each in attachment["details"]}
+    assert details["privateIPv4Address"] == shop.address("web")[0] or shop.address("web")[0] == "127.0.0.1"
+    assert re.fullmatch(r"([0-9a-f]{2}:){5}[0-9a-f]{2}", details["macAddress"])
 
 
 def test_describe_passes_botocores_own_serializer(shop):

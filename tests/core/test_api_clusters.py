@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from ecs_world import EcsWorld, arn
+from pytest_ecs_tasks.core.model import TaskStatus
 
 
 @pytest.fixture
@@ -61,6 +64,20 @@ def test_tasks_are_counted_by_status(ecs):
 
     assert (shown["pendingTasksCount"], shown["runningTasksCount"]) == (1, 0)
     assert {"name": "pendingEC2TasksCount", "value": "1"} in shown["statistics"]
+
+
+def test_a_task_that_runs_is_counted_as_running_and_one_that_has_stopped_not_at_all(ecs):
+    ecs.register()
+    runs = ecs.run().rpartition("/")[2]
+
+    def counts():
+        shown = ecs.call("DescribeClusters", clusters=["default"])["clusters"][0]
+        return shown["pendingTasksCount"], shown["runningTasksCount"]
+
+    ecs.tasks[runs] = replace(ecs.tasks[runs], last_status=TaskStatus.RUNNING)
+    assert counts() == (0, 1)
+    ecs.tasks[runs] = replace(ecs.tasks[runs], last_status=TaskStatus.STOPPED)
+    assert counts() == (0, 0)
 
 
 def test_a_cluster_with_tasks_cannot_be_deleted(ecs):
@@ -121,9 +138,34 @@ def test_a_cluster_that_went_between_two_pages_hides_no_other(ecs):
     assert second["clusterArns"] == [arn("cluster/c")]
 
 
-def test_tags_are_added_replaced_and_removed(ecs):
-    ecs.call("CreateCluster", clusterName="blue", tags=[{"key": "a", "value": "1"}])
-    resource = arn("cluster/blue")
+def make_tagged(ecs, kind):
+    """Make a resource with the tag a=1 and return its ARN."""
+    tags = [{"key": "a", "value": "1"}]
+    ecs.register()
+    match kind:
+        case "cluster":
+            return ecs.call("CreateCluster", clusterName="blue", tags=tags)["cluster"]["clusterArn"]
+        case "task-definition":
+            return ecs.register("tagged", tags=tags)
+        case "task":
+            return ecs.run(tags=tags)
+        case "service":
+            request = {"serviceName": "web", "taskDefinition": "web", "desiredCount": 0}
+            return ecs.call("CreateService", **request, tags=tags)["service"]["serviceArn"]
+        case "capacity-provider":
+            group = {
+                "autoScalingGroupArn": "arn:aws:autoscaling:::autoScalingGroup:1:autoScalingGroupName/asg"
+            }
+            request = {"name": "mine", "autoScalingGroupProvider": group}
+            return ecs.call("CreateCapacityProvider", **request, tags=tags)["capacityProvider"][
+                "capacityProviderArn"
+            ]
+
+
+@pytest.mark.parametrize("kind", ["cluster", "task-definition", "task", "service", "capacity-provider"])
+def test_tags_are_added_replaced_and_removed(ecs, kind):
+    resource = make_tagged(ecs, kind)
+    assert ecs.call("ListTagsForResource", resourceArn=resource)["tags"] == [{"key": "a", "value": "1"}]
 
     ecs.call(
         "TagResource", resourceArn=resource, tags=[{"key": "a", "value": "2"}, {"key": "b", "value": "3"}]

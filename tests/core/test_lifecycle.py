@@ -292,6 +292,17 @@ def test_a_kill_that_fails_is_tried_again() -> None:
     assert run.task.notes.count("db: SIGKILL could not be sent: the engine is busy") == 1
 
 
+def test_a_stop_of_a_task_that_has_stopped_changes_nothing() -> None:
+    run = Simulation(task(container("job")), {"job": Behaviour(exits_after=1, exit_code=3)})
+    ended = run.run()
+
+    run.stop("too late", at=100)
+    run.run()
+
+    assert run.task == ended
+    assert run.task.stop_code is StopCode.ESSENTIAL_CONTAINER_EXITED
+
+
 def test_a_stop_during_the_pull_creates_nothing() -> None:
     run = Simulation(task(container("web")))
 

@@ -113,7 +113,9 @@ def test_an_awsvpc_task_has_an_interface(simulation):
     attachment = view["attachments"][0]
     sandbox = simulation.task.sandboxes["task"]
     assert attachment["type"] == "ElasticNetworkInterface"
+    assert attachment["status"] == "ATTACHED"
     assert {"name": "privateIPv4Address", "value": sandbox.address} in attachment["details"]
+    assert view["containers"][0]["networkBindings"] == []
     assert view["containers"][0]["networkInterfaces"][0]["attachmentId"] == attachment["id"]
     assert event["detail"]["attachments"][0]["type"] == "eni"
 
@@ -139,6 +141,22 @@ def test_the_event_is_an_envelope_of_strings(simulation):
     assert detail["group"] == "family:web"
     assert detail["overrides"]["containerOverrides"] == [{"name": "web"}, {"name": "init"}]
     assert "hunter2" not in json.dumps(detail)
+
+
+def test_the_event_of_a_stopped_task_tells_why_and_with_which_exit_codes(simulation):
+    simulation.stop(at=5)
+    simulation.run()
+
+    detail = state_change_event(simulation.task, wall=wall, event_id="an-id", at=9)["detail"]
+
+    assert (detail["lastStatus"], detail["desiredStatus"]) == ("STOPPED", "STOPPED")
+    assert (detail["stopCode"], detail["stoppedReason"]) == ("UserInitiated", "enough")
+    containers = {each["name"]: each for each in detail["containers"]}
+    assert (containers["web"]["exitCode"], containers["init"]["exitCode"]) == (143, 0)
+    assert {each["lastStatus"] for each in containers.values()} == {"STOPPED"}
+    assert containers["web"]["containerArn"].startswith(
+        f"arn:aws:ecs:us-east-1:123456789012:container/default/{simulation.task.plan.task_id}/"
+    )
 
 
 def test_versions_rise_with_each_change(simulation):

@@ -218,6 +218,28 @@ def test_a_bad_deployment_is_rolled_back_by_the_circuit_breaker(world: World) ->
     )
 
 
+def test_what_an_update_sets_is_described_from_then_on(world: World) -> None:
+    world.register()
+    create(world, availabilityZoneRebalancing="DISABLED", desiredCount=0)
+    disk = {"name": "disk", "managedEBSVolume": {"roleArn": "arn:aws:iam::1:role/ebs", "sizeInGiB": 10}}
+
+    world.call(
+        "UpdateService",
+        service="web",
+        availabilityZoneRebalancing="ENABLED",
+        enableECSManagedTags=True,
+        propagateTags="SERVICE",
+        enableExecuteCommand=True,
+        volumeConfigurations=[disk],
+    )
+
+    service = world.describe()
+    assert service["availabilityZoneRebalancing"] == "ENABLED"
+    assert (service["propagateTags"], service["enableECSManagedTags"]) == ("SERVICE", True)
+    assert service["enableExecuteCommand"] is True
+    assert service["deployments"][0]["volumeConfigurations"] == [disk]
+
+
 def test_a_task_that_ends_is_replaced(world: World) -> None:
     world.register()
     create(world)

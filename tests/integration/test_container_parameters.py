@@ -87,11 +87,19 @@ def test_a_host_path_is_bound_and_can_be_read_only(run: Run, tmp_path) -> None: 
             "c",
             "cat /host/note; touch /host/x 2>/dev/null || echo refused",
             mountPoints=[{"sourceVolume": "host", "containerPath": "/host", "readOnly": True}],
+            dependsOn=[{"containerName": "writer", "condition": "SUCCESS"}],
+        ),
+        shell(
+            "writer",
+            "echo from the task > /host/answer",
+            essential=False,
+            mountPoints=[{"sourceVolume": "host", "containerPath": "/host"}],
         ),
         volumes=[{"name": "host", "host": {"sourcePath": str(tmp_path)}}],
     ).wait_stopped()
 
-    assert task.logs() == "from the host\nrefused\n"
+    assert task.logs("c") == "from the host\nrefused\n"
+    assert (tmp_path / "answer").read_text() == "from the task\n"
 
 
 def test_a_terminal_is_one(run: Run) -> None:

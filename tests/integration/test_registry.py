@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -146,6 +147,19 @@ def test_what_is_not_in_ecr_cannot_be_pulled(pull: Callable[..., EcsTask], name:
     assert "127.0.0.1" not in str(task.stopped_reason)
     assert "ecs-tasks-" not in str(task.stopped_reason)
     assert "ecs_registry.push" in task.transcript() + task._control.snapshot().hint
+
+
+def test_a_task_that_is_stopped_during_its_pull_stops_at_once(run: Run) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent_registry:
+        task = run(shell("app", "true", image=f"127.0.0.1:{silent_registry.getsockname()[1]}/slow:1"))
+        silent_registry.settimeout(30)
+        connection, _ = silent_registry.accept()
+        with connection:
+            task.stop(reason="too slow")
+
+            assert (task.stop_code, task.stopped_reason) == ("UserInitiated", "too slow")
+            assert task.exit_code("app") is None
+            assert task.describe().get("startedAt") is None
 
 
 def test_a_push_to_a_repository_that_is_not_there_fails_as_in_ecr(

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from left_over import labelled_objects
 from pytest_ecs_tasks.clusters.local import LocalCluster
 from tasks import Run, python, shell
+
+INIT = {"initProcessEnabled": True}  # so that SIGTERM ends a container
 
 
 def test_a_job_runs_and_its_exit_code_and_output_are_known(run: Run) -> None:
@@ -135,6 +138,33 @@ def test_a_failed_dependency_takes_the_essential_dependent_and_the_task_down(run
     assert "as dependency did not exit successfully." in task["app"].reason
 
 
+def test_complete_takes_any_exit_code_and_start_needs_no_end(run: Run) -> None:
+    def after(name: str, condition: str) -> dict[str, object]:
+        return {"dependsOn": [{"containerName": name, "condition": condition}]}
+
+    task = run(
+        shell("web", "echo web", **after("sweep", "COMPLETE")),
+        shell("sweep", "echo swept; exit 3", essential=False, **after("db", "START")),
+        shell("db", "exec sleep 600", linuxParameters=INIT),
+    ).wait_stopped()
+
+    assert [task.exit_code(name) for name in ("web", "sweep", "db")] == [0, 3, 143]
+    assert task.log_lines("sweep")[0].time < task.log_lines("web")[0].time
+    assert task.stop_code == "EssentialContainerExited"
+
+
+def test_a_gate_that_never_opens_ends_the_task_at_the_start_timeout(run: Run) -> None:
+    never = {"command": ["CMD-SHELL", "exit 1"], "interval": 5}
+    task = run(
+        shell("web", "true", dependsOn=[{"containerName": "db", "condition": "HEALTHY"}]),
+        shell("db", "exec sleep 600", startTimeout=2, healthCheck=never, linuxParameters=INIT),
+    ).wait_stopped()
+
+    assert "has timed out." in str(task["web"].reason)
+    assert (task.stop_code, task.exit_code("db")) == ("TaskFailedToStart", 143)
+    assert task.logs("web") == ""
+
+
 def test_a_stop_goes_in_reverse_dependency_order(run: Run) -> None:
     script = "trap 'echo stopped; exit 0' TERM; echo up; while :; do sleep 0.02; done"
     task = run(
@@ -175,7 +205,7 @@ def test_a_failing_health_check_makes_it_unhealthy_and_leaves_it_running(run: Ru
 
     task.wait_for(lambda task: task["web"].health_status == "UNHEALTHY", timeout=60)
 
-    assert task.last_status == "RUNNING"
+    assert (task.health_status, task.last_status) == ("UNHEALTHY", "RUNNING")
 
 
 def test_closed_output_is_not_taken_for_an_exit(run: Run) -> None:
@@ -202,6 +232,25 @@ def test_a_killed_container_is_noticed(run: Run) -> None:
 
     assert task.exit_code("web") == 137
     assert task["web"].reason is None
+
+
+def test_a_container_that_somebody_removes_ends_the_task_and_nothing_is_left(
+    run: Run, cluster: LocalCluster
+) -> None:
+    with run(
+        shell("web", "exec sleep 600"),
+        shell("side", "exec sleep 600", linuxParameters=INIT),
+        volumes=[{"name": "data"}],
+    ) as task:
+        task.wait_running()
+        cluster.room().runtime.remove_container(task["web"].runtime_id)
+
+        task.wait_stopped()
+        assert task.stop_code == "EssentialContainerExited"
+        assert task.exit_code("side") == 143
+        label = f"com.amazonaws.ecs.task-arn={task.arn}"
+
+    assert labelled_objects(cluster.room().runtime.url, label) == []
 
 
 def test_nothing_is_left_when_the_with_block_ends(run: Run, cluster: LocalCluster) -> None:
