@@ -204,6 +204,39 @@ def test_two_hundred_connections_at_once_into_a_task(linked_cluster: LocalCluste
     assert answers == [f"{number}\n".encode() for number in range(200)]
 
 
+NEIGHBOURS = """
+import json, os, socket, sys, urllib.request
+own = socket.create_server(("0.0.0.0", 80))
+socket.create_connection(("127.0.0.1", 80)); print("own", own.accept()[1][0])
+with urllib.request.urlopen(os.environ["ECS_CONTAINER_METADATA_URI_V4"], timeout=10) as answer:
+    print("metadata", json.load(answer)["Name"])
+for name in ("host.docker.internal", "host.containers.internal"):
+    with socket.create_connection((name, int(sys.argv[1])), timeout=10) as s: print(name, s.recv(100).decode())
+"""
+
+
+@pytest.mark.parametrize("network", ["awsvpc", "bridge"])
+def test_port_80_is_the_applications_and_servers_of_the_machine_are_at_both_names(
+    run: Run, network: str
+) -> None:
+    with socket.create_server(("0.0.0.0", 0)) as server:
+        app = python("app", NEIGHBOURS)
+        task = run({**app, "command": [*app["command"], str(server.getsockname()[1])]}, network=network)
+        server.settimeout(30)
+        for _ in range(2):
+            connection, _ = server.accept()
+            with connection:
+                connection.sendall(b"hello")
+        task.wait_stopped()
+
+    assert task.logs("app").splitlines() == [
+        "own 127.0.0.1",
+        "metadata app",
+        "host.docker.internal hello",
+        "host.containers.internal hello",
+    ]
+
+
 def test_an_application_reaches_the_tests_aws(run: Run, aws: Aws) -> None:
     aws.client("s3").create_bucket(Bucket="inbox")
     program = (
