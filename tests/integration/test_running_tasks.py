@@ -83,7 +83,9 @@ def test_a_container_that_runs_out_of_memory_says_so(run: Run) -> None:
     assert task["eater"].reason == "OutOfMemoryError: Container killed due to memory usage"
 
 
-def test_a_command_that_does_not_exist_has_no_exit_code(run: Run) -> None:
+def test_a_command_that_does_not_exist_has_no_exit_code_and_leaves_nothing(
+    run: Run, cluster: LocalCluster
+) -> None:
     task = run({"name": "typo", "command": ["no-such-program"]}).wait_stopped()
 
     assert task.exit_code("typo") is None
@@ -91,6 +93,9 @@ def test_a_command_that_does_not_exist_has_no_exit_code(run: Run) -> None:
     assert "no-such-program" in task["typo"].reason
     assert task.stop_code == "TaskFailedToStart"
     assert task.describe().get("startedAt") is None
+    task.__exit__(None, None, None)
+    label = f"com.amazonaws.ecs.task-arn={task.arn}"
+    assert labelled_objects(cluster.room().runtime.url, label) == []
 
 
 def test_an_image_that_cannot_be_had_is_named_as_ecs_names_it(run: Run) -> None:
