@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import signal
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -21,3 +25,11 @@ def engine_url() -> str:
     """The URL of the engine under test: ``PYTEST_ECS_ENGINE``, a URL or an engine's name; Docker without it."""
     engine = os.environ.get("PYTEST_ECS_ENGINE", "docker")
     return USUAL_SOCKETS.get(engine, engine)
+
+
+@pytest.fixture
+def no_other_sweep() -> Iterator[None]:
+    """No other test with this fixture runs meanwhile: ``--ecs-sweep`` removes what any run on the engine has kept."""
+    with Path(tempfile.gettempdir(), "pytest-ecs-tasks-sweep.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield

@@ -134,6 +134,7 @@ def test_it(ecs_task_factory, ecs_network):
         engine.containers.get((suite.path / "ids").read_text())
 
 
+@pytest.mark.usefixtures("no_other_sweep")
 def test_kept_tasks_stay_until_they_are_swept(suite, engine):
     suite.write(
         "test_keep.py",
@@ -171,6 +172,7 @@ def test_passes(ecs_task_factory):
         engine.containers.get(failed)
 
 
+@pytest.mark.usefixtures("no_other_sweep")
 def test_keep_always_keeps_a_passing_test(suite, engine, monkeypatch):
     monkeypatch.setenv("PYTEST_ECS_KEEP", "always")
     suite.write(

@@ -123,6 +123,7 @@ def test_wrong_markers_are_told_before_anything_is_started(suite):
     assert "3 errors" in text
 
 
+@pytest.mark.usefixtures("no_other_sweep")
 def test_tasks_of_a_service_are_kept_where_that_is_asked_for(suite):
     suite.write("taskdef.json", json.dumps(web()))
     suite.write(

@@ -170,6 +170,7 @@ def test_after_sigterm(victims, engine_url: str) -> None:  # type: ignore[no-unt
     assert_nothing_left(engine_url, label, victim)
 
 
+@pytest.mark.usefixtures("no_other_sweep")
 def test_what_was_to_be_kept_outlives_a_kill_until_it_is_swept(victims, engine_url: str) -> None:  # type: ignore[no-untyped-def]
     victim = victims(
         """

@@ -161,6 +161,7 @@ def test_tasks_that_nobody_stops_are_gone_after_the_run(suite, engine_url, optio
     assert left(engine_url, arns) == []
 
 
+@pytest.mark.usefixtures("no_other_sweep")
 def test_the_tasks_of_a_failed_test_stay_where_that_is_asked_for(suite, engine_url):
     suite.file("test_job.py", FORGETFUL + "    assert number != 1\n")
 
