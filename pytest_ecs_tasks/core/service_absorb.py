@@ -16,6 +16,7 @@ from pytest_ecs_tasks.core.service_model import (
     ServiceStatus,
     ServiceTask,
 )
+from pytest_ecs_tasks.core.service_traffic import absorb_deregistered, absorb_registered
 
 # "consecutive attempts" (guide, service-throttle-logic); how many is not documented.
 IMPAIRED_AFTER = 3
@@ -56,6 +57,10 @@ def absorb(service: Service, fact: facts.ServiceFact, outcome: Outcome) -> Servi
             task = service.find_task(fact.number)
             until = -math.inf if fact.until is None else fact.until
             return service.with_task(replace(task, protected_until=until)) if task else service
+        case facts.TaskRegistered():
+            return absorb_registered(service, fact, outcome.now)
+        case facts.TasksDeregistered():
+            return absorb_deregistered(service, fact, outcome.now)
         case facts.TimePassed():
             return service
 
@@ -174,7 +179,8 @@ def _absorb_task(service: Service, fact: facts.TaskChanged, outcome: Outcome) ->
         service = _count_failure(service, task.deployment_id, outcome, started=started)
         if not started and fact.reason:
             service = _say_unplaced(service, task.deployment_id, fact.reason, outcome, announce=False)
-    if stopped and task.task_id is not None:  # else the log is still to say that it was started
+    if stopped and task.task_id is not None and not task.expects_traffic:
+        # else the log is still to say that it was started, or traffic is still to be led away from it
         service = _without(service, task.number)
     return service
 

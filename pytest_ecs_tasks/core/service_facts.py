@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from pytest_ecs_tasks.core.health import HealthStatus
 from pytest_ecs_tasks.core.model import TaskStatus
 from pytest_ecs_tasks.core.service_model import ServiceSettings
+from pytest_ecs_tasks.core.traffic import Traffic
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +61,23 @@ class ProtectionChanged:
 
 
 @dataclass(frozen=True, slots=True)
+class TaskRegistered:
+    """A task has been registered: how many targets it is, by target group. ``problem`` is what could not be done."""
+
+    number: int
+    targets: Mapping[str, int] = field(default_factory=dict)
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class TasksDeregistered:
+    """Tasks are no longer registered anywhere: how many targets they were, by target group."""
+
+    numbers: tuple[int, ...]
+    targets: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class TimePassed:
     """Time has passed."""
 
@@ -70,6 +89,8 @@ ServiceFact = (
     | TasksNotStarted
     | TaskChanged
     | ProtectionChanged
+    | TaskRegistered
+    | TasksDeregistered
     | TimePassed
 )
 
@@ -93,7 +114,23 @@ class StopServiceTask:
     cause: str
 
 
-ServiceOrder = StartTasks | StopServiceTask
+@dataclass(frozen=True, slots=True)
+class RegisterTask:
+    """Register a task that runs as target and as instance. Answered by :class:`TaskRegistered`."""
+
+    number: int
+    task_id: str
+    traffic: Traffic
+
+
+@dataclass(frozen=True, slots=True)
+class DeregisterTasks:
+    """Register tasks no longer: their numbers and ids. Answered by :class:`TasksDeregistered`."""
+
+    tasks: tuple[tuple[int, str], ...]
+
+
+ServiceOrder = StartTasks | StopServiceTask | RegisterTask | DeregisterTasks
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from enum import StrEnum
 
 from pytest_ecs_tasks.core.health import HealthStatus
 from pytest_ecs_tasks.core.model import TaskStatus
+from pytest_ecs_tasks.core.traffic import Traffic
 
 EVENTS_KEPT = 100  # API: Service.events, "a maximum of 100 of the latest events"
 
@@ -37,6 +38,16 @@ class RolloutState(StrEnum):
     IN_PROGRESS = "IN_PROGRESS"
     COMPLETED = "COMPLETED"
     FAILED = "FAILED"
+
+
+class Registration(StrEnum):
+    """How far a task is in what leads traffic to it: target groups and service registries."""
+
+    NONE = "NONE"
+    ORDERED = "ORDERED"
+    REGISTERED = "REGISTERED"
+    LEAVING = "LEAVING"
+    OVER = "OVER"
 
 
 class ThresholdType(StrEnum):
@@ -101,10 +112,17 @@ class Revision:
     """What the tasks of one deployment are started from.
 
     ``details`` are the further members that the API shows in a deployment (``launchType``, ``networkConfiguration``, …).
+    ``traffic`` are the members that lead traffic to its tasks, as the API shows them in the service.
     """
 
     task_definition: str
     details: Mapping[str, object] = field(default_factory=dict)
+    traffic: Traffic = field(default_factory=dict)
+
+    @property
+    def has_traffic(self) -> bool:
+        """Whether its tasks are to be registered anywhere."""
+        return any(self.traffic.values())
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,11 +189,28 @@ class ServiceTask:
     replaces: bool = False  # it takes the place of an unhealthy one
     stop_reason: str | None = None  # why the scheduler stops it
     stop_sent: bool = False
+    traffic: Traffic = field(default_factory=dict)  # where it is to be registered
+    registration: Registration = Registration.NONE
 
     @property
     def live(self) -> bool:
         """Whether it is to run: nobody has stopped it and nothing has ended it."""
         return not self.desired_stopped and self.stop_reason is None
+
+    @property
+    def expects_traffic(self) -> bool:
+        """Whether it is registered somewhere, or soon will be: it is not stopped before that is over."""
+        return self.registration in {
+            Registration.ORDERED,
+            Registration.REGISTERED,
+            Registration.LEAVING,
+        }
+
+    @property
+    def awaits_traffic(self) -> bool:
+        """Whether it is not registered yet where it is to be."""
+        begun = self.registration in {Registration.NONE, Registration.ORDERED}
+        return begun and any(self.traffic.values())
 
     @property
     def running(self) -> bool:
@@ -197,7 +232,7 @@ class ServiceTask:
 
         Source: API, DeploymentConfiguration.minimumHealthyPercent.
         """
-        if not self.live or not self.running or self.running_since is None:
+        if not self.live or not self.running or self.running_since is None or self.awaits_traffic:
             return False
         if self.health_checked:
             return self.health is HealthStatus.HEALTHY

@@ -9,16 +9,16 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from pytest_ecs_tasks.core.service_model import CircuitBreaker, Revision, ServiceSettings, ThresholdType
+from pytest_ecs_tasks.core.traffic import BALANCERS, TRAFFIC, Traffic
 
 MOST_TASKS = 5000  # service quotas of ECS, "Tasks per service"
 NAME = re.compile(r"[A-Za-z0-9_-]{1,255}")  # API, CreateService.serviceName
 
 # Members of a request that DescribeServices returns as they were given, and what it returns without them.
 SHOWN: Mapping[str, object] = {
-    "loadBalancers": [],
-    "serviceRegistries": [],
     "placementConstraints": [],
     "placementStrategy": [],
     "schedulingStrategy": "REPLICA",
@@ -28,7 +28,7 @@ SHOWN: Mapping[str, object] = {
     "enableExecuteCommand": False,
     "availabilityZoneRebalancing": "ENABLED",
 }
-# Members that belong to a deployment: a change of one starts another (API, UpdateService) …
+# Members that belong to a deployment, as those of ``TRAFFIC`` do: a change of one starts another (API, UpdateService).
 OF_THE_REVISION = (
     "networkConfiguration",
     "platformVersion",
@@ -36,8 +36,6 @@ OF_THE_REVISION = (
     "volumeConfigurations",
     "vpcLatticeConfigurations",
 )
-# … and so does a change of these, which are shown in the service alone.
-ALSO_DEPLOY = ("loadBalancers", "serviceRegistries")
 # Members that DescribeServices has in a deployment only.
 DEPLOYMENT_ONLY = frozenset(
     {"serviceConnectConfiguration", "volumeConfigurations", "vpcLatticeConfigurations"}
@@ -68,7 +66,6 @@ def read_create(request: Mapping[str, object], definition: Definition) -> Servic
         raise _invalid(f"serviceName '{name}' is not 1 to 255 letters, digits, hyphens and underscores.")
     _refuse_other_controllers(request)
     shown = {key: _given(request, key, default) for key, default in SHOWN.items()}
-    _refuse_classic_load_balancers(shown["loadBalancers"])
     daemon = shown["schedulingStrategy"] == "DAEMON"
     launch = _launch(request, definition)
     if daemon and launch.get("launchType") == "FARGATE":
@@ -81,6 +78,7 @@ def read_create(request: Mapping[str, object], definition: Definition) -> Servic
             **{key: request[key] for key in OF_THE_REVISION[2:] if request.get(key) is not None},
             **_network(request.get("networkConfiguration"), definition),
         },
+        _read_traffic(request, {}),
     )
     settings = ServiceSettings(
         revision,
@@ -102,7 +100,6 @@ def read_update(
     """
     _refuse_other_controllers(request)
     shown = {key: _given(request, key, before.details.get(key)) for key in SHOWN}
-    _refuse_classic_load_balancers(shown["loadBalancers"])
     details = {**before.details, **shown}
     revision = before.revision
     if definition is not None:
@@ -110,10 +107,9 @@ def read_update(
     changes = {key: request[key] for key in OF_THE_REVISION if request.get(key) is not None}
     if "networkConfiguration" in changes:
         changes.update(_network(changes["networkConfiguration"], None))
-    revision = replace(revision, details={**revision.details, **changes})
-    deploys = revision != before.revision or any(
-        details.get(key) != before.details.get(key) for key in ALSO_DEPLOY
-    )
+    traffic = _read_traffic(request, revision.traffic)
+    revision = replace(revision, details={**revision.details, **changes}, traffic=traffic)
+    deploys = revision != before.revision
     strategy = request.get("capacityProviderStrategy")
     if strategy:
         others = {key: value for key, value in revision.details.items() if key != "launchType"}
@@ -156,11 +152,15 @@ def _refuse_other_controllers(request: Mapping[str, object]) -> None:
         raise _unsupported(f"the deployment controller {kind}")
 
 
-def _refuse_classic_load_balancers(balancers: object) -> None:
-    if isinstance(balancers, Sequence) and any(
-        isinstance(each, Mapping) and each.get("loadBalancerName") for each in balancers
-    ):
+def _read_traffic(request: Mapping[str, object], before: Traffic) -> Traffic:
+    """Return the members that lead traffic to tasks: those of the request, else those of before."""
+    traffic: dict[str, Sequence[Mapping[str, Any]]] = {}
+    for key in TRAFFIC:
+        given = request.get(key)
+        traffic[key] = given if isinstance(given, Sequence) else before.get(key, [])
+    if any(balancer.get("loadBalancerName") for balancer in traffic[BALANCERS]):
         raise _unsupported("Classic Load Balancers")
+    return traffic
 
 
 def _launch(request: Mapping[str, object], definition: Definition) -> dict[str, object]:

@@ -32,6 +32,7 @@ from pytest_ecs_tasks.core.service_model import (
     ServiceTask,
 )
 from pytest_ecs_tasks.core.service_plan import PlannedStop, ServicePlan, plan_service
+from pytest_ecs_tasks.core.service_traffic import direct_traffic
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +73,8 @@ def _finish(service: Service, outcome: Outcome) -> ServiceStep:
     service = _mark_healthy(service, outcome.now)
     wake_at = math.inf
     while True:
+        service, orders = direct_traffic(service)
+        outcome.orders += orders
         service = _settle(service, outcome)
         if service.status is ServiceStatus.INACTIVE:
             wake_at = math.inf
@@ -178,7 +181,7 @@ def _roll_back(service: Service, outcome: Outcome) -> Service:
 
 
 def _settle_drained(service: Service) -> Service:
-    if any(task.counts for task in service.tasks):
+    if any(task.counts or task.expects_traffic for task in service.tasks):
         return service
     return replace(service, status=ServiceStatus.INACTIVE, deployments=(), steady=False)
 
@@ -222,7 +225,12 @@ def _order_start(service: Service, plan: ServicePlan, outcome: Outcome) -> Servi
         return service
     first, deployment_id = service.next_number, service.primary.deployment_id
     new = tuple(
-        ServiceTask(first + index, deployment_id, replaces=index >= plan.start - plan.replacing)
+        ServiceTask(
+            first + index,
+            deployment_id,
+            replaces=index >= plan.start - plan.replacing,
+            traffic=service.primary.revision.traffic,
+        )
         for index in range(plan.start)
     )
     cause = f"{service.settings.desired_count} tasks are desired"
@@ -233,16 +241,17 @@ def _order_start(service: Service, plan: ServicePlan, outcome: Outcome) -> Servi
 
 
 def _send_stops(service: Service, planned: tuple[PlannedStop, ...], outcome: Outcome) -> Service:
-    """Order the stops of tasks whose ids are known; the others follow as soon as they are."""
+    """Order the stops of tasks whose ids are known and to which no traffic leads; the others follow as soon as they can."""
     causes = {stop.task.number: stop.cause for stop in planned}
-    due = [task for task in service.tasks if task.stop_reason and task.task_id and not task.stop_sent]
+    waiting = [task for task in service.tasks if task.stop_reason and not task.stop_sent]
+    due = [task for task in waiting if task.task_id and not task.expects_traffic]
     for task in due:
         assert task.task_id is not None
         assert task.stop_reason is not None
         service = service.with_task(replace(task, stop_sent=True))
         if task.desired_stopped:
             continue
-        cause = causes.get(task.number, "it was to be stopped before it was there")
+        cause = causes.get(task.number, "it was to be stopped before it could be")
         outcome.orders.append(facts.StopServiceTask(task.number, task.task_id, task.stop_reason, cause))
         if task.stop_reason == texts.FAILED_HEALTH_CHECKS:
             service = _count_health_failure(service, task.deployment_id, outcome)

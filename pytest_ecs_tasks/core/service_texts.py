@@ -30,6 +30,26 @@ def tasks_stopped(service: str, task_ids: Sequence[str]) -> str:
     return f"(service {service}) has stopped {len(task_ids)} running tasks: {_tasks(task_ids)}."
 
 
+def registered(service: str, target_group: str, count: int) -> str:
+    """Return the line of tasks that have become targets."""
+    return f"(service {service}) registered {count} targets in (target-group {target_group})"
+
+
+def deregistered(service: str, target_group: str, count: int) -> str:
+    """Return the line of tasks that are targets no longer."""
+    return f"(service {service}) deregistered {count} targets in (target-group {target_group})"
+
+
+def draining(service: str, count: int) -> str:
+    """Return the line that follows when tasks are targets no longer."""
+    return f"(service {service}) has begun draining connections on {count} tasks."
+
+
+def failed_to_register(service: str, reason: str) -> str:
+    """Return the line of a task that could not be registered, in our words."""
+    return f"(service {service}) failed to register a task: {' '.join(reason.split()).rstrip('.')}."
+
+
 def failed_health_checks(service: str, task_id: str) -> str:
     """Return the line of a task that is stopped for its health."""
     return f"(service {service}) (task {task_id}) failed container health checks."

@@ -32,6 +32,7 @@ def describe_service(service: Service, wall: Callable[[float], Moment]) -> dict[
     return {
         **{key: value for key, value in settings.revision.details.items() if key not in DEPLOYMENT_ONLY},
         **settings.details,
+        **settings.revision.traffic,
         "serviceArn": service.arn,
         "serviceName": service.name,
         "clusterArn": service.cluster_arn,

@@ -1,0 +1,65 @@
+"""When the tasks of a service are registered where traffic comes from, and when no longer.
+
+A task is registered once it is RUNNING, and counts as healthy only then. It is deregistered before it is told to stop.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from pytest_ecs_tasks.core import service_facts as facts
+from pytest_ecs_tasks.core import service_texts as texts
+from pytest_ecs_tasks.core.model import TaskStatus
+from pytest_ecs_tasks.core.service_model import Registration, Service, ServiceTask
+
+
+def direct_traffic(service: Service) -> tuple[Service, tuple[facts.ServiceOrder, ...]]:
+    """Return the service, and the orders that lead traffic to its tasks that run and away from those that are to go."""
+    orders: list[facts.ServiceOrder] = []
+    for task in service.tasks:
+        if task.task_id is not None and _is_to_be_registered(task):
+            service = service.with_task(replace(task, registration=Registration.ORDERED))
+            orders.append(facts.RegisterTask(task.number, task.task_id, task.traffic))
+    leaving = [
+        task for task in service.tasks if task.registration is Registration.REGISTERED and not task.live
+    ]
+    for task in leaving:
+        service = service.with_task(replace(task, registration=Registration.LEAVING))
+    if leaving:
+        orders.append(facts.DeregisterTasks(tuple((task.number, task.task_id or "") for task in leaving)))
+    return service, tuple(orders)
+
+
+def _is_to_be_registered(task: ServiceTask) -> bool:
+    unregistered = task.registration is Registration.NONE and any(task.traffic.values())
+    return unregistered and task.live and task.running
+
+
+def absorb_registered(service: Service, fact: facts.TaskRegistered, now: float) -> Service:
+    """Return the service with a task registered. One whose registration failed serves without it, and the log says so."""
+    task = service.find_task(fact.number)
+    if task is None:
+        return service
+    service = service.with_task(replace(task, registration=Registration.REGISTERED))
+    for group, count in fact.targets.items():
+        service = service.with_event(texts.registered(service.name, group, count), now)
+    if fact.problem:
+        service = service.with_event(texts.failed_to_register(service.name, fact.problem), now)
+    return service
+
+
+def absorb_deregistered(service: Service, fact: facts.TasksDeregistered, now: float) -> Service:
+    """Return the service with tasks registered no longer; those that are STOPPED are gone with that."""
+    for group, count in fact.targets.items():
+        service = service.with_event(texts.deregistered(service.name, group, count), now)
+    if fact.targets:
+        service = service.with_event(texts.draining(service.name, len(fact.numbers)), now)
+    tasks = (
+        replace(task, registration=Registration.OVER) if task.number in fact.numbers else task
+        for task in service.tasks
+    )
+    return replace(service, tasks=tuple(task for task in tasks if not _is_gone(task)))
+
+
+def _is_gone(task: ServiceTask) -> bool:
+    return task.registration is Registration.OVER and task.last_status is TaskStatus.STOPPED
