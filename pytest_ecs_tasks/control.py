@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -117,6 +118,13 @@ class TaskControl(Protocol):
 
     def reach(self, container: str, port: int, protocol: str) -> tuple[str, int]:
         """Return the host and port at which this process reaches that container port."""
+        ...
+
+    def dial(self, container: str, port: int) -> socket.socket:
+        """Connect to that container port at the task's own address, from inside its network; the socket blocks.
+
+        Raises OSErrors, ConnectionRefusedError among them.
+        """
         ...
 
     def execute(

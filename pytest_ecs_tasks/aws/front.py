@@ -8,7 +8,7 @@ import ssl
 from urllib.parse import SplitResult, urlsplit
 
 from pytest_ecs_tasks.aws.listener import LOOPBACK, Listener
-from pytest_ecs_tasks.aws.moto_program import ECS_TARGET
+from pytest_ecs_tasks.aws.moto_program import ECS_TARGET, PASSED_ON, asks_for_health, is_for_balancers
 from pytest_ecs_tasks.aws.relay import Relay
 from pytest_ecs_tasks.engine.sockets import dial_tcp, disable_delay
 
@@ -47,7 +47,9 @@ class _Conversation(Relay):
         super().__init__(connection)
 
     def _pass_on(self) -> None:
+        body = self._read_question()
         is_ecs = self.headers.get("X-Amz-Target", "").startswith(ECS_TARGET)
+        is_ecs = is_ecs or (body is not None and asks_for_health(body))
         there = self._ecs if is_ecs else self._target
         target = self._ecs.path if is_ecs else f"{there.path.rstrip('/')}{self.path}"
         try:
@@ -56,7 +58,7 @@ class _Conversation(Relay):
             self._refuse(f"{there.scheme}://{there.netloc} cannot be reached: {error}")
             return
         try:
-            self.send_request(connection, target)
+            self.send_request(connection, target, body)
             self.send_answer(connection.getresponse())
         except (OSError, http.client.HTTPException):
             self.close_connection = (
@@ -64,6 +66,12 @@ class _Conversation(Relay):
             )
         finally:
             connection.close()
+
+    def _read_question(self) -> bytes | None:
+        """Read the body of what may be a question that our ECS answers; ``None`` for all else, whose body is not read."""
+        may_be = is_for_balancers(self.headers.get("Authorization", "")) and PASSED_ON not in self.headers
+        length = self.headers.get("Content-Length", "")
+        return self.rfile.read(int(length)) if may_be and length.isdecimal() else None
 
     do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = _pass_on  # noqa: N815 - the library's names
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import gc
 import http.client
+import io
 import json
 import os
 import select
@@ -42,6 +43,8 @@ _QUERY_ACTIONS = {
 _PLAIN_PATHS = {"s3": "/", "lambda": "/2015-03-31/functions/"}
 
 ECS_TARGET = "AmazonEC2ContainerServiceV20141113."
+# A DescribeTargetHealth with it comes from our ECS, which asks for what moto itself says.
+PASSED_ON = "X-Ecs-Tasks-Passed-On"
 # RunTask may have to wait until the engine is ready.
 _ECS_TIMEOUT_S = 300
 
@@ -149,12 +152,17 @@ def with_ecs_elsewhere(
     """Return the application with ECS's requests forwarded to ``ecs_url``; all others are answered as before."""
 
     def answer(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
-        if not environ.get("HTTP_X_AMZ_TARGET", "").startswith(ECS_TARGET):
+        for_ecs = environ.get("HTTP_X_AMZ_TARGET", "").startswith(ECS_TARGET)
+        may_be_for_ecs = is_for_balancers(environ.get("HTTP_AUTHORIZATION", ""))
+        if not for_ecs and (not may_be_for_ecs or "HTTP_X_ECS_TASKS_PASSED_ON" in environ):
             return application(environ, start_response)
         length = environ.get("CONTENT_LENGTH") or None
         body = environ["wsgi.input"].read(int(length) if length else -1)
+        if not for_ecs and not asks_for_health(body):
+            environ.update({"wsgi.input": io.BytesIO(body), "CONTENT_LENGTH": str(len(body))})
+            return application(environ, start_response)
         headers = {
-            "X-Amz-Target": environ["HTTP_X_AMZ_TARGET"],
+            "X-Amz-Target": environ.get("HTTP_X_AMZ_TARGET", ""),
             "Authorization": environ.get("HTTP_AUTHORIZATION", ""),
             "Content-Type": environ.get("CONTENT_TYPE", ""),
         }
@@ -163,6 +171,16 @@ def with_ecs_elsewhere(
         return [content]
 
     return answer
+
+
+def is_for_balancers(authorization: str) -> bool:
+    """Tell whether a request is for Elastic Load Balancing, by its signature."""
+    return "/elasticloadbalancing/" in authorization
+
+
+def asks_for_health(body: bytes) -> bool:
+    """Tell whether a request for load balancers asks how its targets are, which our ECS knows of its tasks."""
+    return b"Action=DescribeTargetHealth" in body.split(b"&")
 
 
 def forward_to_ecs(

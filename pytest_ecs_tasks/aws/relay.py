@@ -30,8 +30,13 @@ class Relay(BaseHTTPRequestHandler):
     def __init__(self, connection: socket.socket) -> None:
         super().__init__(connection, (LOOPBACK, 0), None)  # type: ignore[arg-type] # no server accepted it
 
-    def send_request(self, connection: http.client.HTTPConnection, target: str) -> None:
-        """Send what the client asks to another server, under a target of its own there."""
+    def send_request(
+        self, connection: http.client.HTTPConnection, target: str, body: bytes | None = None
+    ) -> None:
+        """Send what the client asks to another server, under a target of its own there.
+
+        ``body`` is the request's, if it has been read already.
+        """
         connection.putrequest(self.command, target, skip_host=True, skip_accept_encoding=True)
         chunked = self.headers.get("Transfer-Encoding", "").lower() == "chunked"
         for name, value in self.headers.items():
@@ -40,7 +45,9 @@ class Relay(BaseHTTPRequestHandler):
         if chunked:
             connection.putheader("Transfer-Encoding", "chunked")
         connection.endheaders()
-        if chunked:
+        if body is not None:
+            connection.send(body)
+        elif chunked:
             self._copy_chunks(connection)
         else:
             self._copy_body(connection, int(self.headers.get("Content-Length") or 0))

@@ -6,21 +6,25 @@ import threading
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol, assert_never
 
 from pytest_ecs_tasks.clusters.plane_services import PlaneServices, Publish, Watch
 from pytest_ecs_tasks.clusters.plane_sessions import PlaneSessions
+from pytest_ecs_tasks.clusters.plane_traffic import PlaneTraffic
 from pytest_ecs_tasks.control import TaskControl
 from pytest_ecs_tasks.core.api import calls, machine, services, tasks
 from pytest_ecs_tasks.core.api.calls import ApiError, Call, Outcome
+from pytest_ecs_tasks.core.api.names import ec2_instance_id
 from pytest_ecs_tasks.core.api.project import Project
 from pytest_ecs_tasks.core.api.state import EcsState
 from pytest_ecs_tasks.core.model import StopCode, Task
 from pytest_ecs_tasks.core.request import RunTaskRequest
 from pytest_ecs_tasks.core.service_model import FAST_PACE, Pace, Service
 from pytest_ecs_tasks.core.taskdef import TaskDefinition
+from pytest_ecs_tasks.core.traffic import BALANCERS, REGISTRIES, Traffic
 from pytest_ecs_tasks.endpoints.ecs_api import EcsApi, EcsApiServer
+from pytest_ecs_tasks.engine.aws_ports import ServiceRegistries, TargetGroups
 from pytest_ecs_tasks.engine.ports import Clock
 from pytest_ecs_tasks.engine.protection import Protection
 from pytest_ecs_tasks.engine.system import RandomIds
@@ -73,6 +77,8 @@ class ControlPlane(EcsApi):
         strict: bool = False,
         pace: Pace = FAST_PACE,
         publish: Publish = lambda event: None,
+        target_groups: TargetGroups | None = None,
+        registries: ServiceRegistries | None = None,
     ) -> None:
         self._place = place
         self._server = server
@@ -89,7 +95,8 @@ class ControlPlane(EcsApi):
         self._started: list[str] = []  # the ids of the tasks that end with this ECS
         self._url: str | None = None
         self._is_closed = False
-        self.services = PlaneServices(self, clock, pace, publish)
+        self._traffic = PlaneTraffic(target_groups, registries)
+        self.services = PlaneServices(self, clock, pace, publish, self._traffic)
         self._sessions = PlaneSessions(clock)
 
     @property
@@ -103,13 +110,19 @@ class ControlPlane(EcsApi):
     def call(self, operation: str, request: Mapping[str, Any], region: str | None) -> Mapping[str, object]:
         """Answer one request. Raises :class:`ApiError`."""
         region = region or self._place.region
+        found = self._find_traffic(operation, request)
         with self._lock:
             self._check_open()
-            outcome = machine.answer(self._state(region), self._call(operation, request))
+            call = replace(self._call(operation, request), **found)
+            outcome = machine.answer(self._state(region), call)
             self._advise(outcome)
             self._states[region] = outcome.state
         told = self._perform(region, outcome)
         return {**self._complete(region, outcome), **told}
+
+    def describe_target_health(self, body: bytes, signature: str) -> tuple[int, bytes]:
+        """Answer ELB's DescribeTargetHealth, which the ECS of an AWS answers for its tasks: status and body."""
+        return self.services.describe_target_health(body, signature)
 
     def configure(self, project: Project, watch: Callable[[EcsTask], None]) -> None:
         """Have its tasks run as the project has them, and each told to ``watch`` when it is started."""
@@ -141,6 +154,7 @@ class ControlPlane(EcsApi):
             self._states = {}
             ended = [self._tasks[task_id].control for task_id in started if task_id in self._tasks]
             self._tasks = {}
+        self._traffic.deregister_all()
         remove_all(ended)
 
     def close(self) -> None:
@@ -178,7 +192,17 @@ class ControlPlane(EcsApi):
     def end_service(self, arn: str) -> None:
         """Kill and remove everything of a service at once; its tasks can still be described."""
         self.services.desk.forget(arn)
-        remove_all(self.service_tasks(arn))
+        tasks = self.service_tasks(arn)
+        self._traffic.deregister([task.snapshot().plan.task_id for task in tasks])
+        remove_all(tasks)
+
+    def register_task(self, service: Service, task_id: str, traffic: Traffic) -> Mapping[str, int]:
+        """Register a task of a service; return how many targets it has become, by target group."""
+        region, cluster = service.arn.split(":")[3], service.cluster_arn.rpartition("/")[2]
+        with self._lock:
+            launched = self._launched(task_id)
+            instance_id = ec2_instance_id(self._state(region), cluster)
+        return self._traffic.register(launched.control, traffic, service.name, instance_id)
 
     def stop_task(self, task_id: str, reason: str, stop_code: StopCode) -> None:
         """Have a task stopped, and return at once; one that is gone is stopped."""
@@ -211,6 +235,18 @@ class ControlPlane(EcsApi):
             project=self._project,
             services=self.services.by_arn(),
         )
+
+    def _find_traffic(self, operation: str, request: Mapping[str, Any]) -> dict[str, Any]:
+        """Return what the AWS has of what leads traffic to a service. Raises :class:`ApiError`."""
+        if operation not in ("CreateService", "UpdateService"):
+            return {}
+        try:
+            return {
+                "target_groups": self._traffic.find_groups(_arns(request, BALANCERS, "targetGroupArn")),
+                "registries": self._traffic.find_registries(_arns(request, REGISTRIES, "registryArn")),
+            }
+        except Exception as error:
+            raise ApiError("ServerException", f"{operation}: {error}", status=500) from error
 
     def _find_task(self, task_id: str) -> Task | None:
         launched = self._tasks.get(task_id)
@@ -269,6 +305,7 @@ class ControlPlane(EcsApi):
 
     def _stop(self, effect: calls.StopTask) -> None:
         control = self._launched(effect.task_id).control
+        self.services.lead_away(effect.task_id)
         control.stop(effect.reason)
         # The answer shows the task as it is once the order has arrived.
         control.wait_until(lambda: control.snapshot().desired_stopped, ORDER_TIMEOUT_S)
@@ -317,6 +354,15 @@ class ControlPlane(EcsApi):
         self._started_one.wait_for(
             lambda: not (asked & set(self._state(region).tasks)) - set(self._tasks), REMOVAL_TIMEOUT_S
         )
+
+
+def _arns(request: Mapping[str, Any], member: str, key: str) -> list[str]:
+    """Return the ARNs in a list of a request that nobody has checked yet."""
+    entries = request.get(member)
+    found = (
+        entry.get(key) for entry in (entries if isinstance(entries, list) else ()) if isinstance(entry, dict)
+    )
+    return [arn for arn in found if isinstance(arn, str)]
 
 
 def advise(definition: TaskDefinition, *, strict: bool) -> None:

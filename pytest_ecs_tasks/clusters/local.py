@@ -132,6 +132,9 @@ class LocalCluster:
 
             return self._launch(request, BotoServices(aws), task_id, watch, registry=aws.registry)
 
+        from pytest_ecs_tasks.aws.cloud_map import CloudMap
+        from pytest_ecs_tasks.aws.target_groups import ElbTargetGroups
+
         declared = HealthMode(self._settings.health) is HealthMode.DECLARED
         return ControlPlane(
             aws,
@@ -141,6 +144,8 @@ class LocalCluster:
             strict=self._settings.strict,
             pace=DECLARED_PACE if declared else FAST_PACE,
             publish=aws.record_event,
+            target_groups=ElbTargetGroups(lambda: aws.endpoint_url),
+            registries=CloudMap(aws.api),
         )
 
     def add_registry(self, aws: Aws, *, image: str | None = None) -> Registry:

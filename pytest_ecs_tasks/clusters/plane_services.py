@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Protocol
 
+from pytest_ecs_tasks.clusters.plane_traffic import PlaneTraffic
 from pytest_ecs_tasks.core.api import calls
 from pytest_ecs_tasks.core.api.calls import ApiError
 from pytest_ecs_tasks.core.model import StopCode, Task
-from pytest_ecs_tasks.core.service_facts import Announcement, ProtectionChanged
+from pytest_ecs_tasks.core.service_facts import Announcement, ProtectionChanged, TasksDeregistered
 from pytest_ecs_tasks.core.service_model import Pace, Service
 from pytest_ecs_tasks.core.service_views import service_event
+from pytest_ecs_tasks.core.traffic import Traffic
 from pytest_ecs_tasks.engine.ports import Clock
 from pytest_ecs_tasks.engine.protection import Protection
 from pytest_ecs_tasks.engine.service_desk import ServiceDesk
 from pytest_ecs_tasks.engine.system import RandomIds
 from pytest_ecs_tasks.errors import EcsTaskError
+
+TRAFFIC_TIMEOUT_S = 10.0
 
 Watch = Callable[[Task], None]
 Publish = Callable[[Mapping[str, object]], None]
@@ -37,12 +41,19 @@ class ServiceHost(Protocol):
         """Have a task stopped, and return at once."""
         ...
 
+    def register_task(self, service: Service, task_id: str, traffic: Traffic) -> Mapping[str, int]:
+        """Register a task; return how many targets it has become, by target group. Raises :class:`EcsTaskError`."""
+        ...
+
 
 class PlaneServices:
     """Every service of one ECS. Costs nothing until the first one is created."""
 
-    def __init__(self, host: ServiceHost, clock: Clock, pace: Pace, publish: Publish) -> None:
+    def __init__(
+        self, host: ServiceHost, clock: Clock, pace: Pace, publish: Publish, traffic: PlaneTraffic
+    ) -> None:
         self._host = host
+        self._traffic = traffic
         self._clock = clock
         self._pace = pace
         self._publish = publish
@@ -86,6 +97,27 @@ class PlaneServices:
     def stop(self, task_id: str, reason: str) -> None:
         """Have a task stopped; part of what the desk asks of its tasks."""
         self._host.stop_task(task_id, reason, StopCode.SERVICE_SCHEDULER_INITIATED)
+
+    def register(self, service: Service, task_id: str, traffic: Traffic) -> Mapping[str, int]:
+        """Register a task; part of what the desk asks of its tasks."""
+        return self._host.register_task(service, task_id, traffic)
+
+    def deregister(self, task_ids: Sequence[str]) -> Mapping[str, int]:
+        """Register tasks no longer; part of what the desk asks of its tasks."""
+        return self._traffic.deregister(task_ids)
+
+    def lead_away(self, task_id: str) -> None:
+        """Register a task no longer that somebody is about to stop; returns when that is done."""
+        targets = self._traffic.deregister([task_id])
+        for service in self._desk.services() if targets else ():
+            for task in service.tasks:
+                if task.task_id == task_id:
+                    self._desk.post(service.arn, TasksDeregistered((task.number,), targets))
+
+    def describe_target_health(self, body: bytes, signature: str) -> tuple[int, bytes]:
+        """Answer a DescribeTargetHealth, once what is being registered or deregistered is so."""
+        self._desk.wait_for_traffic(TRAFFIC_TIMEOUT_S)
+        return self._traffic.describe_health(body, signature)
 
     def reset(self) -> None:
         """Start and stop nothing more for the services that there are, and forget them. Their tasks stay."""

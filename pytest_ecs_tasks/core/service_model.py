@@ -207,6 +207,11 @@ class ServiceTask:
         }
 
     @property
+    def is_redirected(self) -> bool:
+        """Whether it is just being registered or deregistered."""
+        return self.registration in {Registration.ORDERED, Registration.LEAVING}
+
+    @property
     def awaits_traffic(self) -> bool:
         """Whether it is not registered yet where it is to be."""
         begun = self.registration in {Registration.NONE, Registration.ORDERED}

@@ -34,7 +34,9 @@ def check_groups(
         if group is None:
             raise _invalid(f"The target group with targetGroupArn {arn} does not exist.")
         if not group.balanced:
-            raise _invalid(f"The target group with targetGroupArn {arn} does not have an associated load balancer.")
+            raise _invalid(
+                f"The target group with targetGroupArn {arn} does not have an associated load balancer."
+            )
         if group.target_type != ("ip" if mode is NetworkMode.AWSVPC else "instance"):
             raise _invalid(
                 f"The provided target group {arn} has target type {group.target_type}, which is incompatible with "

@@ -30,6 +30,10 @@ class EcsApi(Protocol):
         """Answer one request. Raises :class:`~pytest_ecs_tasks.core.api.calls.ApiError`."""
         ...
 
+    def describe_target_health(self, body: bytes, signature: str) -> tuple[int, bytes]:
+        """Answer ELB's DescribeTargetHealth, sent with that ``Authorization``: status and body."""
+        ...
+
 
 class EcsApiServer:
     """Serves the ECS of every AWS of a run on loopback, each at a path of its own that cannot be guessed."""
@@ -70,6 +74,10 @@ class EcsApiServer:
 def answer_request(api: EcsApi, request: Request) -> Answer:
     """Answer one HTTP request for ECS."""
     try:
+        if b"Action=DescribeTargetHealth" in request.body.split(b"&"):
+            signature = request.headers.get("authorization", "")
+            status, content = api.describe_target_health(request.body, signature)
+            return Answer(status, content, (("Content-Type", "text/xml"),))
         operation = _find_operation(request)
         answer = api.call(operation, _decode(request.body), _find_region(request))
     except ApiError as error:

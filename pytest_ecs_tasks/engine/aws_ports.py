@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from pytest_ecs_tasks.core.spec import RegistryLogin, Sensitive
+from pytest_ecs_tasks.core.target_health import HealthRow
+from pytest_ecs_tasks.core.traffic import Instance, Registry, Target, TargetGroup
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,4 +150,58 @@ class TaskEndpoints(Protocol):
 
     def close(self) -> None:
         """Stop whatever listens. Safe to call twice."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class HealthAnswer:
+    """What an AWS has answered to a DescribeTargetHealth: as it came, and what is in it.
+
+    ``names_targets``: the request was for targets by name, so that there is a row for each.
+    """
+
+    status: int
+    content: bytes
+    group_arn: str
+    names_targets: bool
+    rows: tuple[HealthRow, ...]
+
+
+class TargetGroups(Protocol):
+    """The target groups of the test's AWS. All raise what its call raises when it fails."""
+
+    def find(self, arn: str) -> TargetGroup | None:
+        """Return a target group as it is now; ``None`` for one that is not there."""
+        ...
+
+    def register(self, target: Target) -> None:
+        """Register a target."""
+        ...
+
+    def deregister(self, target: Target) -> None:
+        """Register a target no longer."""
+        ...
+
+    def describe_health(self, body: bytes, signature: str) -> HealthAnswer:
+        """Return what the AWS itself answers to a DescribeTargetHealth, sent with that ``Authorization``."""
+        ...
+
+    def write_health(self, rows: Sequence[HealthRow]) -> bytes:
+        """Return the body of an answer to DescribeTargetHealth."""
+        ...
+
+
+class ServiceRegistries(Protocol):
+    """Cloud Map of the test's AWS. All raise what its call raises when it fails."""
+
+    def find(self, arn: str) -> Registry | None:
+        """Return a service registry as it is now; ``None`` for one that is not there."""
+        ...
+
+    def register(self, instance: Instance) -> None:
+        """Register an instance."""
+        ...
+
+    def deregister(self, instance: Instance) -> None:
+        """Register an instance no longer."""
         ...

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import socket
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 
@@ -14,6 +15,7 @@ from pytest_ecs_tasks.engine.belongings import Tools
 from pytest_ecs_tasks.engine.logbook import ContainerLog
 from pytest_ecs_tasks.engine.performer import Performer
 from pytest_ecs_tasks.engine.ports import Clock, EngineError, EngineTerminal, Sandbox
+from pytest_ecs_tasks.engine.sockets import dial_tcp
 from pytest_ecs_tasks.engine.supervisor import Entry, Supervisor
 from pytest_ecs_tasks.errors import EcsTaskError
 from pytest_ecs_tasks.task import ExecResult
@@ -136,6 +138,18 @@ class LocalTask:
                 raise EcsTaskError(
                     f"container '{container}' has no network (networkMode none): no port is reachable"
                 )
+
+    def dial(self, container: str, port: int) -> socket.socket:
+        """Connect to that container port at the task's own address, from inside its network."""
+        mode = self.snapshot().plan.definition.network_mode
+        if mode in (NetworkMode.AWSVPC, NetworkMode.BRIDGE):
+            try:
+                return self._sandbox_of(container).connect(port)
+            except EcsTaskError as error:  # the namespace is gone, or not there yet
+                raise ConnectionRefusedError(str(error)) from error
+        if mode is NetworkMode.NONE:
+            raise ConnectionRefusedError(f"container '{container}' has no network (networkMode none)")
+        return dial_tcp(self._host, port)
 
     def _sandbox_of(self, container: str) -> Sandbox:
         key = self._entry.task.container(container).plan.sandbox

@@ -10,7 +10,7 @@ import contextlib
 import math
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -19,6 +19,7 @@ from pytest_ecs_tasks.core.model import StopCode, Task
 from pytest_ecs_tasks.core.service_model import Pace, Service, ServiceSettings
 from pytest_ecs_tasks.core.service_scheduler import ServiceStep, advance_service, create_service
 from pytest_ecs_tasks.core.stop_reasons import FAILED_TO_START
+from pytest_ecs_tasks.core.traffic import Traffic
 from pytest_ecs_tasks.engine.ports import Clock
 from pytest_ecs_tasks.errors import EcsTaskError
 
@@ -39,6 +40,17 @@ class ServiceTasks(Protocol):
 
     def stop(self, task_id: str, reason: str) -> None:
         """Have a task stopped with that ``stoppedReason``, and return at once."""
+        ...
+
+    def register(self, service: Service, task_id: str, traffic: Traffic) -> Mapping[str, int]:
+        """Lead traffic to a task; return how many targets it has become, by target group.
+
+        Raises :class:`EcsTaskError` for what could not be done.
+        """
+        ...
+
+    def deregister(self, task_ids: Sequence[str]) -> Mapping[str, int]:
+        """Lead traffic away from tasks; return how many targets they were, by target group. Raises nothing."""
         ...
 
 
@@ -131,6 +143,16 @@ class ServiceDesk:
         with self._changed:
             return self._changed.wait_for(holds, timeout_s)
 
+    def wait_for_traffic(self, timeout_s: float) -> None:
+        """Block until no task is being registered or deregistered."""
+
+        def is_settled() -> bool:
+            tasks = (task for place in self._places.values() for task in place.service.tasks)
+            return self._closed or not any(task.is_redirected for task in tasks)
+
+        with self._changed:
+            self._changed.wait_for(is_settled, timeout_s)
+
     def _is_busy_with(self, arn: str) -> bool:
         return self._busy_with == arn or any(job.service.arn == arn for job in self._jobs)
 
@@ -177,6 +199,12 @@ class ServiceDesk:
             case facts.StopServiceTask():
                 with contextlib.suppress(EcsTaskError):  # it is gone, and its own last fact says so
                     self._tasks.stop(job.what.task_id, job.what.reason)
+            case facts.RegisterTask():
+                self._register(job.service, job.what)
+            case facts.DeregisterTasks():
+                numbers = tuple(number for number, _ in job.what.tasks)
+                targets = self._tasks.deregister([task_id for _, task_id in job.what.tasks])
+                self.post(job.service.arn, facts.TasksDeregistered(numbers, targets))
 
     def _next(self) -> _Job | None:
         """Wait for something to do, and tell the services that are due of the time meanwhile."""
@@ -213,6 +241,14 @@ class ServiceDesk:
                 started.append((number, task_id))
         if started:
             self.post(service.arn, facts.TasksStarted(tuple(started)))
+
+    def _register(self, service: Service, order: facts.RegisterTask) -> None:
+        try:
+            targets = self._tasks.register(service, order.task_id, order.traffic)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the service's log is where it shows
+            self.post(service.arn, facts.TaskRegistered(order.number, problem=str(error)))
+        else:
+            self.post(service.arn, facts.TaskRegistered(order.number, targets))
 
     def _watch(self, arn: str, number: int) -> Callable[[Task], None]:
         def watch(task: Task) -> None:

@@ -8,6 +8,7 @@ image that begins with ``missing/`` cannot be pulled.
 from __future__ import annotations
 
 import itertools
+import socket
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -195,6 +196,10 @@ class FakeTask:
     def reach(self, container: str, port: int, protocol: str) -> tuple[str, int]:
         """Return where a port would be."""
         return "10.0.0.2", port
+
+    def dial(self, container: str, port: int) -> socket.socket:
+        """Refuse: nothing listens in memory."""
+        raise ConnectionRefusedError(f"nothing listens at port {port} of {container}")
 
     def execute(
         self, container: str, command: Sequence[str], timeout_s: float, user: str | None = None

@@ -12,6 +12,7 @@ from pytest_ecs_tasks.core.request import RunTaskRequest
 from pytest_ecs_tasks.core.service_facts import ServiceFact
 from pytest_ecs_tasks.core.service_model import Service, ServiceSettings
 from pytest_ecs_tasks.core.taskdef import TaskDefinition
+from pytest_ecs_tasks.core.traffic import Registry, TargetGroup
 
 if TYPE_CHECKING:
     from pytest_ecs_tasks.core.api.state import EcsState
@@ -67,6 +68,10 @@ class Call:
     find_protection: Callable[[str], float | None] = lambda task_id: None
     project: Project = field(default_factory=Project)
     services: Mapping[str, Service] = field(default_factory=dict, repr=False)  # by ARN
+    target_groups: Mapping[str, TargetGroup] = field(
+        default_factory=dict, repr=False
+    )  # those asked for, by ARN
+    registries: Mapping[str, Registry] = field(default_factory=dict, repr=False)  # likewise
 
 
 @dataclass(frozen=True, slots=True)

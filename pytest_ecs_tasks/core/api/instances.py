@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from pytest_ecs_tasks.core.api.attributes import instance_attributes
 from pytest_ecs_tasks.core.api.calls import Call, Outcome, check_word, parameter_error
-from pytest_ecs_tasks.core.api.names import find_cluster, instance_arn
+from pytest_ecs_tasks.core.api.names import ec2_instance_id, find_cluster, instance_arn
 from pytest_ecs_tasks.core.api.paging import page
 from pytest_ecs_tasks.core.api.state import Cluster, EcsState
 from pytest_ecs_tasks.core.model import PENDING_STATUSES, Task, TaskStatus
@@ -50,7 +50,7 @@ def _show_instance(state: EcsState, cluster: Cluster, tasks: Sequence[Task]) -> 
     arn = instance_arn(state, cluster.name)
     return {
         "containerInstanceArn": arn,
-        "ec2InstanceId": f"i-{arn.rpartition('/')[2][:17]}",
+        "ec2InstanceId": ec2_instance_id(state, cluster.name),
         "version": 1,
         "versionInfo": {},
         "remainingResources": [],

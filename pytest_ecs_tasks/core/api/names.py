@@ -114,6 +114,11 @@ def check_task_reference(reference: str) -> None:
         raise parameter_error(f"taskId length should be one of [{','.join(map(str, TASK_ID_LENGTHS))}]")
 
 
+def ec2_instance_id(state: EcsState, cluster: str) -> str:
+    """Return the id of the EC2 instance that a cluster's one container instance says it is."""
+    return f"i-{instance_arn(state, cluster).rpartition('/')[2][:17]}"
+
+
 def instance_arn(state: EcsState, cluster: str) -> str:
     """Return the ARN of a cluster's one container instance, the engine."""
     digits = hashlib.sha256(state.arn(f"cluster/{cluster}").encode()).hexdigest()[:32]

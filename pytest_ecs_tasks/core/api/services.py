@@ -44,6 +44,8 @@ from pytest_ecs_tasks.core.service_requests import (
 )
 from pytest_ecs_tasks.core.service_views import describe_service
 from pytest_ecs_tasks.core.taskdef import NetworkMode
+from pytest_ecs_tasks.core.traffic import BALANCERS, REGISTRIES
+from pytest_ecs_tasks.core.traffic_rules import check_containers, check_groups, check_registries
 
 DESCRIBED_AT_ONCE = 10  # API, DescribeServices.services
 LISTED_AT_ONCE = 10  # API, ListServices.maxResults, when it is not given
@@ -68,6 +70,7 @@ def create_service(state: EcsState, call: Call) -> Outcome:
     registered = find_runnable(state, request["taskDefinition"])
     check_strategy(cluster, request.get("capacityProviderStrategy", ()))
     settings = _read_create(state, request, cluster, registered)
+    _check_traffic(call, settings, registered)
     state = with_request_tags(state, arn, request)
     if token[1]:
         state = replace(state, tokens={**state.tokens, token: UsedToken(request)})
@@ -88,6 +91,9 @@ def update_service(state: EcsState, call: Call) -> Outcome:
         settings, deploys = read_update(request, service.settings, definition)
     except ServiceRequestError as error:
         raise ApiError(error.code, str(error)) from error
+    registered = find_registered(state, settings.revision.task_definition)
+    if deploys and registered is not None:
+        _check_traffic(call, settings, registered)
     fact = facts.ServiceUpdated(settings, deployment_id(call) if deploys else None)
     return Outcome(
         state, effects=(TellService(service.arn, fact),), later=LaterService("service", service.arn)
@@ -202,6 +208,18 @@ def _task_tags(
     return tags
 
 
+def _check_traffic(call: Call, settings: ServiceSettings, registered: Registered) -> None:
+    """Raise :class:`ApiError` for what traffic is to be led by, or to, that is not there."""
+    traffic, definition = settings.revision.traffic, registered.definition
+    mode = definition.network_mode
+    try:
+        check_groups(call.request.get(BALANCERS, ()), mode, call.target_groups)
+        check_registries(call.request.get(REGISTRIES, ()), mode, call.registries)
+        check_containers(traffic, definition)
+    except ServiceRequestError as error:
+        raise ApiError(error.code, str(error)) from error
+
+
 def _cannot_create_again(existing: Service) -> ApiError:
     if existing.status is ServiceStatus.DRAINING:
         return parameter_error("Unable to Start a service that is still Draining.")
@@ -218,7 +236,7 @@ def _read_create(
         raise ApiError(error.code, str(error)) from error
     root = f"arn:{state.partition}:iam::{state.account_id}"
     shown: dict[str, object] = {"createdBy": f"{root}:root"}
-    if definition.awsvpc or request.get("loadBalancers"):
+    if definition.awsvpc or request.get(BALANCERS):
         shown["roleArn"] = f"{root}:role/aws-service-role/ecs.amazonaws.com/AWSServiceRoleForECS"
     return replace(settings, details={**settings.details, **shown})
 
