@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from pytest_ecs_tasks.aws.calls import AwsCallError
 from pytest_ecs_tasks.aws.json_api import JsonApi
 from pytest_ecs_tasks.core.traffic import Instance, Registry
@@ -58,7 +61,7 @@ class CloudMap:
             return ""  # its name is for a warning's text alone
         return name
 
-    def _call(self, operation: str, region: str, request: dict[str, object]) -> dict[str, object]:
+    def _call(self, operation: str, region: str, request: Mapping[str, Any]) -> dict[str, Any]:
         return self._api.call(f"{_CLOUD_MAP}.{operation}", region, request)
 
 

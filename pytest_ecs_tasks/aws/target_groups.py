@@ -39,7 +39,7 @@ class ElbTargetGroups:
         return TargetGroup(
             arn,
             target_type=_text(group, "TargetType") or "instance",
-            balanced=any(_members(group, "LoadBalancerArns")),
+            balanced=bool(_members(group, "LoadBalancerArns")),
             check=_read_check(group),
         )
 

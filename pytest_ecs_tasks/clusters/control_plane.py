@@ -262,6 +262,8 @@ class ControlPlane(EcsApi):
         for effect in outcome.effects:
             if isinstance(effect, calls.Advise):
                 advise(effect.definition, strict=self._strict)
+            if isinstance(effect, calls.Caution):
+                warn(effect.source, effect.text)
 
     def _perform(self, region: str, outcome: Outcome) -> Mapping[str, object]:
         """Do what a request has asked for; return the members of the answer that only the doing could tell."""
@@ -274,7 +276,7 @@ class ControlPlane(EcsApi):
                     self._stop(effect)
                 case calls.ProtectTask():
                     self._protect(effect)
-                case calls.Advise():
+                case calls.Advise() | calls.Caution():
                     pass  # it has been given before
                 case calls.CreateService() | calls.TellService():
                     self.services.perform(effect)
@@ -372,10 +374,15 @@ def advise(definition: TaskDefinition, *, strict: bool) -> None:
         fields = "".join(f"\n  {problem}" for problem in definition.unsupported)
         raise calls.client_error(f"{source} has fields that are not emulated (ecs_strict):{fields}")
     for problem in definition.unsupported:
-        try:
-            warnings.warn_explicit(f"{source}: {problem}", UnsupportedFieldWarning, source, 1)
-        except UnsupportedFieldWarning as error:
-            raise calls.client_error(str(error)) from error
+        warn(source, str(problem))
+
+
+def warn(source: str, text: str) -> None:
+    """Warn of what is not emulated. Raises :class:`ApiError` where warnings are errors."""
+    try:
+        warnings.warn_explicit(f"{source}: {text}", UnsupportedFieldWarning, source, 1)
+    except UnsupportedFieldWarning as error:
+        raise calls.client_error(str(error)) from error
 
 
 def remove_all(controls: Sequence[TaskControl]) -> None:

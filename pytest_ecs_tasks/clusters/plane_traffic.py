@@ -118,7 +118,7 @@ class PlaneTraffic:
         self.deregister(task_ids)
 
     def describe_health(self, body: bytes, signature: str) -> tuple[int, bytes]:
-        """Answer a DescribeTargetHealth: status and body. Targets that are tasks of ours are checked now, others the AWS knows."""
+        """Answer a DescribeTargetHealth: status and body. Tasks of ours are checked now, of other targets the AWS tells."""
         answer = self._elb.describe_health(body, signature)
         group_arn = answer.group_arn
         with self._lock:

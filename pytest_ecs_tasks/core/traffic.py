@@ -94,7 +94,7 @@ def find_targets(task: Task, traffic: Traffic, host: Host) -> tuple[Target, ...]
         place = _find_place(task, name, port, host)
         if place is not None:
             target_id = place[0] if _is_awsvpc(task) else host.instance_id
-            found.append(Target(balancer["targetGroupArn"], target_id, place[1], name, port))
+            found.append(Target(balancer["targetGroupArn"], target_id, place[1] or port, name, port))
     return tuple(found)
 
 

@@ -13,7 +13,9 @@ from pytest_ecs_tasks.core import service_facts as facts
 from pytest_ecs_tasks.core.api.calls import (
     ApiError,
     Call,
+    Caution,
     CreateService,
+    Effect,
     LaterService,
     Outcome,
     TellService,
@@ -75,7 +77,8 @@ def create_service(state: EcsState, call: Call) -> Outcome:
     if token[1]:
         state = replace(state, tokens={**state.tokens, token: UsedToken(request)})
     effect = CreateService(name, arn, cluster.arn, settings, deployment_id(call))
-    return Outcome(state, effects=(effect,), later=LaterService("service", arn))
+    effects: tuple[Effect, ...] = (*_cautions(call, name), effect)
+    return Outcome(state, effects=effects, later=LaterService("service", arn))
 
 
 def update_service(state: EcsState, call: Call) -> Outcome:
@@ -95,9 +98,8 @@ def update_service(state: EcsState, call: Call) -> Outcome:
     if deploys and registered is not None:
         _check_traffic(call, settings, registered)
     fact = facts.ServiceUpdated(settings, deployment_id(call) if deploys else None)
-    return Outcome(
-        state, effects=(TellService(service.arn, fact),), later=LaterService("service", service.arn)
-    )
+    effects: tuple[Effect, ...] = (*_cautions(call, service.name), TellService(service.arn, fact))
+    return Outcome(state, effects=effects, later=LaterService("service", service.arn))
 
 
 def delete_service(state: EcsState, call: Call) -> Outcome:
@@ -218,6 +220,15 @@ def _check_traffic(call: Call, settings: ServiceSettings, registered: Registered
         check_containers(traffic, definition)
     except ServiceRequestError as error:
         raise ApiError(error.code, str(error)) from error
+
+
+def _cautions(call: Call, service: str) -> tuple[Caution, ...]:
+    names = [f"{each.name}.{each.namespace}" for each in call.registries.values() if each.resolves]
+    text = (
+        "is not in the DNS of the tasks: its tasks are instances in Cloud Map, where DiscoverInstances finds them, and "
+        "reach each other by address"
+    )
+    return tuple(Caution(f"service {service}", f"serviceRegistries: {name} {text}") for name in names)
 
 
 def _cannot_create_again(existing: Service) -> ApiError:
