@@ -13,6 +13,7 @@ from xml.etree import ElementTree
 from pytest_ecs_tasks.aws.calls import AwsCallError, authorization, call_patiently
 from pytest_ecs_tasks.aws.moto_program import PASSED_ON
 from pytest_ecs_tasks.core.target_health import HealthRow, TargetHealth
+from pytest_ecs_tasks.core.target_progress import CheckSchedule
 from pytest_ecs_tasks.core.traffic import Target, TargetCheck, TargetGroup
 from pytest_ecs_tasks.engine.aws_ports import HealthAnswer
 
@@ -120,12 +121,18 @@ def _name_target(target: Target) -> dict[str, str]:
 def _read_check(group: ElementTree.Element) -> TargetCheck:
     default = TargetCheck()
     timeout = _text(group, "HealthCheckTimeoutSeconds")
+    interval = _text(group, "HealthCheckIntervalSeconds")
+    threshold = _text(group, "UnhealthyThresholdCount")
     return TargetCheck(
         protocol=_text(group, "HealthCheckProtocol") or default.protocol,
         port=_text(group, "HealthCheckPort") or default.port,
         path=_text(group, "HealthCheckPath") or default.path,
         matcher=_text(group, "HttpCode") or default.matcher,
         timeout_s=float(timeout) if timeout else default.timeout_s,
+        schedule=CheckSchedule(
+            float(interval) if interval else default.schedule.interval_s,
+            int(threshold) if threshold else default.schedule.unhealthy_threshold,
+        ),
     )
 
 

@@ -22,7 +22,7 @@ from pytest_ecs_tasks.core.model import StopCode, Task
 from pytest_ecs_tasks.core.request import RunTaskRequest
 from pytest_ecs_tasks.core.service_model import FAST_PACE, Pace, Service
 from pytest_ecs_tasks.core.taskdef import TaskDefinition
-from pytest_ecs_tasks.core.traffic import BALANCERS, REGISTRIES, Traffic
+from pytest_ecs_tasks.core.traffic import BALANCERS, REGISTRIES, Enrolment, Traffic
 from pytest_ecs_tasks.endpoints.ecs_api import EcsApi, EcsApiServer
 from pytest_ecs_tasks.engine.aws_ports import ServiceRegistries, TargetGroups
 from pytest_ecs_tasks.engine.ports import Clock
@@ -196,8 +196,8 @@ class ControlPlane(EcsApi):
         self._traffic.deregister([task.snapshot().plan.task_id for task in tasks])
         remove_all(tasks)
 
-    def register_task(self, service: Service, task_id: str, traffic: Traffic) -> Mapping[str, int]:
-        """Register a task of a service; return how many targets it has become, by target group."""
+    def register_task(self, service: Service, task_id: str, traffic: Traffic) -> Enrolment:
+        """Register a task of a service and return what it is now. Raises what stands in the way."""
         region, cluster = service.arn.split(":")[3], service.cluster_arn.rpartition("/")[2]
         with self._lock:
             launched = self._launched(task_id)

@@ -14,7 +14,8 @@ from pytest_ecs_tasks.core.model import StopCode, Task
 from pytest_ecs_tasks.core.service_facts import Announcement, ProtectionChanged, TasksDeregistered
 from pytest_ecs_tasks.core.service_model import Pace, Service
 from pytest_ecs_tasks.core.service_views import service_event
-from pytest_ecs_tasks.core.traffic import Traffic
+from pytest_ecs_tasks.core.target_progress import TargetProblem
+from pytest_ecs_tasks.core.traffic import Enrolment, Traffic
 from pytest_ecs_tasks.engine.ports import Clock
 from pytest_ecs_tasks.engine.protection import Protection
 from pytest_ecs_tasks.engine.service_desk import ServiceDesk
@@ -41,8 +42,8 @@ class ServiceHost(Protocol):
         """Have a task stopped, and return at once."""
         ...
 
-    def register_task(self, service: Service, task_id: str, traffic: Traffic) -> Mapping[str, int]:
-        """Register a task; return how many targets it has become, by target group. Raises :class:`EcsTaskError`."""
+    def register_task(self, service: Service, task_id: str, traffic: Traffic) -> Enrolment:
+        """Register a task and return what it is now. Raises what stands in the way."""
         ...
 
 
@@ -98,9 +99,13 @@ class PlaneServices:
         """Have a task stopped; part of what the desk asks of its tasks."""
         self._host.stop_task(task_id, reason, StopCode.SERVICE_SCHEDULER_INITIATED)
 
-    def register(self, service: Service, task_id: str, traffic: Traffic) -> Mapping[str, int]:
+    def register(self, service: Service, task_id: str, traffic: Traffic) -> Enrolment:
         """Register a task; part of what the desk asks of its tasks."""
         return self._host.register_task(service, task_id, traffic)
+
+    def check_targets(self, task_id: str) -> TargetProblem | None:
+        """Check the targets that a task is; part of what the desk asks of its tasks."""
+        return self._traffic.find_problem(task_id)
 
     def deregister(self, task_ids: Sequence[str]) -> Mapping[str, int]:
         """Register tasks no longer; part of what the desk asks of its tasks."""

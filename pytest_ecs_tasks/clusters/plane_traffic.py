@@ -11,10 +11,12 @@ from dataclasses import dataclass
 from http import HTTPStatus
 
 from pytest_ecs_tasks.control import TaskControl
-from pytest_ecs_tasks.core.target_health import FAILED, HealthRow, TargetHealth, merge
+from pytest_ecs_tasks.core.target_health import FAILED, HEALTHY, HealthRow, TargetHealth, merge
+from pytest_ecs_tasks.core.target_progress import CheckSchedule, TargetProblem
 from pytest_ecs_tasks.core.taskdef import NetworkMode
 from pytest_ecs_tasks.core.traffic import (
     REGISTRIES,
+    Enrolment,
     Host,
     Instance,
     Registry,
@@ -77,10 +79,8 @@ class PlaneTraffic:
         found = ((arn, self._cloud_map.find(arn)) for arn in wanted)
         return {arn: registry for arn, registry in found if registry is not None}
 
-    def register(
-        self, control: TaskControl, traffic: Traffic, service: str, instance_id: str
-    ) -> Mapping[str, int]:
-        """Register a task that runs; return how many targets it has become, by target group.
+    def register(self, control: TaskControl, traffic: Traffic, service: str, instance_id: str) -> Enrolment:
+        """Register a task that runs and return what it is now.
 
         Raises what the AWS's call raises; what has been registered by then is deregistered as all else.
         """
@@ -94,7 +94,30 @@ class PlaneTraffic:
             self._elb.register(target)
         for instance in instances:
             self._cloud_map.register(instance)
-        return Counter(target.group_arn for target in targets)
+        return Enrolment(Counter(target.group_arn for target in targets), self._find_schedule(targets))
+
+    def _find_schedule(self, targets: Sequence[Target]) -> CheckSchedule | None:
+        """Return how often to check a task that is several targets: as often as the most impatient target group."""
+        groups = self.find_groups(target.group_arn for target in targets).values()
+        schedules = [group.check.schedule for group in groups]
+        if not schedules:
+            return None
+        return CheckSchedule(
+            min(each.interval_s for each in schedules), min(each.unhealthy_threshold for each in schedules)
+        )
+
+    def find_problem(self, task_id: str) -> TargetProblem | None:
+        """Check the targets that a task is; return what is wrong with the first that is not healthy."""
+        with self._lock:
+            entry = self._entries.get(task_id)
+        for target in entry.targets if entry else ():
+            group = self._elb.find(target.group_arn)
+            if entry is None or group is None:
+                continue
+            health = check_target(entry.control, target, group.check).health
+            if health != HEALTHY:
+                return TargetProblem(target.group_arn, target.port, health.description)
+        return None
 
     def deregister(self, task_ids: Sequence[str]) -> Mapping[str, int]:
         """Deregister tasks; return how many targets they were, by target group. Doing it again does nothing."""

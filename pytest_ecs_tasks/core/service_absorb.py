@@ -16,7 +16,7 @@ from pytest_ecs_tasks.core.service_model import (
     ServiceStatus,
     ServiceTask,
 )
-from pytest_ecs_tasks.core.service_traffic import absorb_deregistered, absorb_registered
+from pytest_ecs_tasks.core.service_traffic import absorb_check, absorb_deregistered, absorb_registered
 
 # "consecutive attempts" (guide, service-throttle-logic); how many is not documented.
 IMPAIRED_AFTER = 3
@@ -61,6 +61,8 @@ def absorb(service: Service, fact: facts.ServiceFact, outcome: Outcome) -> Servi
             return absorb_registered(service, fact, outcome.now)
         case facts.TasksDeregistered():
             return absorb_deregistered(service, fact, outcome.now)
+        case facts.TargetsChecked():
+            return absorb_check(service, fact, outcome.now)
         case facts.TimePassed():
             return service
 

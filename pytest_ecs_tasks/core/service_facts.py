@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from pytest_ecs_tasks.core.health import HealthStatus
 from pytest_ecs_tasks.core.model import TaskStatus
 from pytest_ecs_tasks.core.service_model import ServiceSettings
-from pytest_ecs_tasks.core.traffic import Traffic
+from pytest_ecs_tasks.core.target_progress import TargetProblem
+from pytest_ecs_tasks.core.traffic import Enrolment, Traffic
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,10 +63,10 @@ class ProtectionChanged:
 
 @dataclass(frozen=True, slots=True)
 class TaskRegistered:
-    """A task has been registered: how many targets it is, by target group. ``problem`` is what could not be done."""
+    """A task has been registered. ``problem`` is what could not be done."""
 
     number: int
-    targets: Mapping[str, int] = field(default_factory=dict)
+    enrolment: Enrolment = field(default_factory=Enrolment)
     problem: str = ""
 
 
@@ -75,6 +76,14 @@ class TasksDeregistered:
 
     numbers: tuple[int, ...]
     targets: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class TargetsChecked:
+    """The targets that a task is have been checked; without a ``problem`` all of them have passed."""
+
+    number: int
+    problem: TargetProblem | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +100,7 @@ ServiceFact = (
     | ProtectionChanged
     | TaskRegistered
     | TasksDeregistered
+    | TargetsChecked
     | TimePassed
 )
 
@@ -130,7 +140,15 @@ class DeregisterTasks:
     tasks: tuple[tuple[int, str], ...]
 
 
-ServiceOrder = StartTasks | StopServiceTask | RegisterTask | DeregisterTasks
+@dataclass(frozen=True, slots=True)
+class CheckTargets:
+    """Check the targets that a task is. Answered by :class:`TargetsChecked`."""
+
+    number: int
+    task_id: str
+
+
+ServiceOrder = StartTasks | StopServiceTask | RegisterTask | DeregisterTasks | CheckTargets
 
 
 @dataclass(frozen=True, slots=True)

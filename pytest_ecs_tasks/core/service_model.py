@@ -12,6 +12,7 @@ from enum import StrEnum
 
 from pytest_ecs_tasks.core.health import HealthStatus
 from pytest_ecs_tasks.core.model import TaskStatus
+from pytest_ecs_tasks.core.target_progress import TargetProgress
 from pytest_ecs_tasks.core.traffic import Traffic
 
 EVENTS_KEPT = 100  # API: Service.events, "a maximum of 100 of the latest events"
@@ -191,6 +192,7 @@ class ServiceTask:
     stop_sent: bool = False
     traffic: Traffic = field(default_factory=dict)  # where it is to be registered
     registration: Registration = Registration.NONE
+    targets: TargetProgress | None = None  # once it is registered with load balancers
 
     @property
     def live(self) -> bool:
@@ -239,15 +241,25 @@ class ServiceTask:
         """
         if not self.live or not self.running or self.running_since is None or self.awaits_traffic:
             return False
+        if self.targets is not None and not self.targets.healthy:
+            return False
         if self.health_checked:
             return self.health is HealthStatus.HEALTHY
+        if self.targets is not None:
+            return True
         return now >= self.running_since + settle_s
 
     def is_unhealthy(self, grace_period_s: float, now: float) -> bool:
         """Tell whether the scheduler is to replace it for its health."""
         if not self.live or not self.running or self.running_since is None:
             return False
-        return self.health is HealthStatus.UNHEALTHY and now >= self.running_since + grace_period_s
+        return self.fails_checks and now >= self.running_since + grace_period_s
+
+    @property
+    def fails_checks(self) -> bool:
+        """Whether its own health checks say UNHEALTHY, or those of a load balancer."""
+        given_up = self.targets is not None and self.targets.unhealthy
+        return given_up or self.health is HealthStatus.UNHEALTHY
 
 
 @dataclass(frozen=True, slots=True)

@@ -175,7 +175,13 @@ def _scaling_stops(tasks: Iterable[ServiceTask], cause: str) -> tuple[PlannedSto
 
 
 def _health_stops(tasks: Iterable[ServiceTask], cause: str) -> tuple[PlannedStop, ...]:
-    return tuple(PlannedStop(task, texts.FAILED_HEALTH_CHECKS, cause) for task in tasks)
+    return tuple(PlannedStop(task, _why_unhealthy(task), cause) for task in tasks)
+
+
+def _why_unhealthy(task: ServiceTask) -> str:
+    if task.health is HealthStatus.UNHEALTHY or task.targets is None or task.targets.problem is None:
+        return texts.FAILED_HEALTH_CHECKS
+    return texts.failed_target_checks(task.targets.problem.group_arn)
 
 
 def _wake_at(service: Service, now: float, retry_at: float) -> float:
@@ -187,6 +193,8 @@ def _wake_at(service: Service, now: float, retry_at: float) -> float:
         if task.live and task.running and task.running_since is not None:
             if not task.health_checked:
                 moments.append(task.running_since + service.pace.settle_s)
-            elif task.health is HealthStatus.UNHEALTHY:
+            if task.fails_checks:
                 moments.append(task.running_since + service.settings.grace_period_s)
+            if task.targets is not None and not task.targets.checking:
+                moments.append(task.targets.next_at)
     return min((moment for moment in moments if moment > now), default=math.inf)

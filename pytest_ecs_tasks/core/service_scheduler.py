@@ -73,7 +73,7 @@ def _finish(service: Service, outcome: Outcome) -> ServiceStep:
     service = _mark_healthy(service, outcome.now)
     wake_at = math.inf
     while True:
-        service, orders = direct_traffic(service)
+        service, orders = direct_traffic(service, outcome.now)
         outcome.orders += orders
         service = _settle(service, outcome)
         if service.status is ServiceStatus.INACTIVE:
@@ -209,6 +209,7 @@ def _decide(service: Service, plan: ServicePlan, outcome: Outcome) -> Service:
     service = _order_start(service, plan, outcome)
     for stop in plan.stops:
         service = service.with_task(replace(stop.task, stop_reason=stop.reason))
+        service = _say_unhealthy_target(service, stop, outcome)
     service = _send_stops(service, plan.stops, outcome)
     if plan.no_room:
         primary = service.primary.deployment_id
@@ -253,14 +254,23 @@ def _send_stops(service: Service, planned: tuple[PlannedStop, ...], outcome: Out
             continue
         cause = causes.get(task.number, "it was to be stopped before it could be")
         outcome.orders.append(facts.StopServiceTask(task.number, task.task_id, task.stop_reason, cause))
-        if task.stop_reason == texts.FAILED_HEALTH_CHECKS:
+        if texts.is_for_health(task.stop_reason):
             service = _count_health_failure(service, task.deployment_id, outcome)
+        if task.stop_reason == texts.FAILED_HEALTH_CHECKS:
             message = texts.failed_health_checks(service.name, task.task_id)
             service = service.with_event(message, outcome.now)
     stopped = [task.task_id or "" for task in due if not task.desired_stopped]
     if stopped:
         service = service.with_event(texts.tasks_stopped(service.name, stopped), outcome.now)
     return service
+
+
+def _say_unhealthy_target(service: Service, stop: PlannedStop, outcome: Outcome) -> Service:
+    problem = stop.task.targets.problem if stop.task.targets else None
+    if problem is None or stop.reason != texts.failed_target_checks(problem.group_arn):
+        return service
+    message = texts.unhealthy_target(service.name, stop.task.task_id or "", problem)
+    return service.with_event(message, outcome.now)
 
 
 def _count_health_failure(service: Service, deployment_id: str, outcome: Outcome) -> Service:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from pytest_ecs_tasks.core.target_progress import TargetProblem
+
 FAILED_HEALTH_CHECKS = "Task failed container health checks"  # guide: stopped-task-error-codes
 TASKS_FAILED_TO_START = "ECS deployment circuit breaker: tasks failed to start."
 
@@ -53,6 +55,24 @@ def failed_to_register(service: str, reason: str) -> str:
 def failed_health_checks(service: str, task_id: str) -> str:
     """Return the line of a task that is stopped for its health."""
     return f"(service {service}) (task {task_id}) failed container health checks."
+
+
+def unhealthy_target(service: str, task_id: str, problem: TargetProblem) -> str:
+    """Return the line of a task that a load balancer has found unhealthy."""
+    return (
+        f"(service {service}) (task {task_id}) (port {problem.port}) is unhealthy in (target-group {problem.group_arn}) "
+        f"due to (reason {problem.reason})."
+    )
+
+
+def failed_target_checks(target_group: str) -> str:
+    """Return the ``stoppedReason`` of such a task. Source: guide, stopped-task-error-codes."""
+    return f"Task failed ELB health checks in (target-group {target_group})"
+
+
+def is_for_health(stopped_reason: str) -> bool:
+    """Tell whether it was for its health that the scheduler has stopped a task."""
+    return stopped_reason.startswith("Task failed ")
 
 
 def deployment_completed(service: str, deployment_id: str) -> str:

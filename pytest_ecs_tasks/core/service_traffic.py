@@ -11,15 +11,22 @@ from pytest_ecs_tasks.core import service_facts as facts
 from pytest_ecs_tasks.core import service_texts as texts
 from pytest_ecs_tasks.core.model import TaskStatus
 from pytest_ecs_tasks.core.service_model import Registration, Service, ServiceTask
+from pytest_ecs_tasks.core.target_progress import TargetProgress, after_check
 
 
-def direct_traffic(service: Service) -> tuple[Service, tuple[facts.ServiceOrder, ...]]:
-    """Return the service, and the orders that lead traffic to its tasks that run and away from those that are to go."""
+def direct_traffic(service: Service, now: float) -> tuple[Service, tuple[facts.ServiceOrder, ...]]:
+    """Return the service, and the orders that lead traffic to its tasks that run and away from those that are to go.
+
+    The targets of those that have it are checked from time to time.
+    """
     orders: list[facts.ServiceOrder] = []
     for task in service.tasks:
         if task.task_id is not None and _is_to_be_registered(task):
             service = service.with_task(replace(task, registration=Registration.ORDERED))
             orders.append(facts.RegisterTask(task.number, task.task_id, task.traffic))
+        if task.task_id is not None and task.live and task.targets is not None and task.targets.is_due(now):
+            service = service.with_task(replace(task, targets=replace(task.targets, checking=True)))
+            orders.append(facts.CheckTargets(task.number, task.task_id))
     leaving = [
         task for task in service.tasks if task.registration is Registration.REGISTERED and not task.live
     ]
@@ -40,12 +47,23 @@ def absorb_registered(service: Service, fact: facts.TaskRegistered, now: float) 
     task = service.find_task(fact.number)
     if task is None:
         return service
-    service = service.with_task(replace(task, registration=Registration.REGISTERED))
-    for group, count in fact.targets.items():
+    schedule = fact.enrolment.schedule
+    targets = TargetProgress(schedule, next_at=now) if schedule is not None else None
+    service = service.with_task(replace(task, registration=Registration.REGISTERED, targets=targets))
+    for group, count in fact.enrolment.targets.items():
         service = service.with_event(texts.registered(service.name, group, count), now)
     if fact.problem:
         service = service.with_event(texts.failed_to_register(service.name, fact.problem), now)
     return service
+
+
+def absorb_check(service: Service, fact: facts.TargetsChecked, now: float) -> Service:
+    """Return the service with a check of a task's targets counted."""
+    task = service.find_task(fact.number)
+    if task is None or task.targets is None:
+        return service
+    targets = after_check(task.targets, fact.problem, now, hurried=service.pace.hurried)
+    return service.with_task(replace(task, targets=targets))
 
 
 def absorb_deregistered(service: Service, fact: facts.TasksDeregistered, now: float) -> Service:

@@ -13,6 +13,7 @@ from typing import Any
 from pytest_ecs_tasks.core.model import Task
 from pytest_ecs_tasks.core.plan import TASK_SANDBOX
 from pytest_ecs_tasks.core.request import LaunchType
+from pytest_ecs_tasks.core.target_progress import CheckSchedule
 from pytest_ecs_tasks.core.taskdef import NetworkMode
 
 # The members of a service that lead traffic to its tasks, and the one that names what is registered with.
@@ -31,6 +32,7 @@ class TargetCheck:
     path: str = "/"
     matcher: str = "200"
     timeout_s: float = 5.0
+    schedule: CheckSchedule = field(default_factory=CheckSchedule)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +78,14 @@ class Instance:
     registry_arn: str
     instance_id: str
     attributes: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Enrolment:
+    """What has been registered of a task: how many targets, by target group, and how often they are to be checked."""
+
+    targets: Mapping[str, int] = field(default_factory=dict)
+    schedule: CheckSchedule | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ import math
 import threading
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -19,11 +20,13 @@ from pytest_ecs_tasks.core.model import StopCode, Task
 from pytest_ecs_tasks.core.service_model import Pace, Service, ServiceSettings
 from pytest_ecs_tasks.core.service_scheduler import ServiceStep, advance_service, create_service
 from pytest_ecs_tasks.core.stop_reasons import FAILED_TO_START
-from pytest_ecs_tasks.core.traffic import Traffic
+from pytest_ecs_tasks.core.target_progress import TargetProblem
+from pytest_ecs_tasks.core.traffic import Enrolment, Traffic
 from pytest_ecs_tasks.engine.ports import Clock
 from pytest_ecs_tasks.errors import EcsTaskError
 
 THREAD_END_S = 60.0
+CHECKS_AT_ONCE = 8
 
 Announce = Callable[[Service, facts.Announcement, float], None]
 
@@ -42,11 +45,12 @@ class ServiceTasks(Protocol):
         """Have a task stopped with that ``stoppedReason``, and return at once."""
         ...
 
-    def register(self, service: Service, task_id: str, traffic: Traffic) -> Mapping[str, int]:
-        """Lead traffic to a task; return how many targets it has become, by target group.
+    def register(self, service: Service, task_id: str, traffic: Traffic) -> Enrolment:
+        """Lead traffic to a task and return what it is now. Raises what stands in the way."""
+        ...
 
-        Raises :class:`EcsTaskError` for what could not be done.
-        """
+    def check_targets(self, task_id: str) -> TargetProblem | None:
+        """Check the targets that a task is and return what is wrong with the first that fails; it may take its timeout."""
         ...
 
     def deregister(self, task_ids: Sequence[str]) -> Mapping[str, int]:
@@ -83,6 +87,7 @@ class ServiceDesk:
         self._jobs: deque[_Job] = deque()
         self._busy_with: str | None = None
         self._thread: threading.Thread | None = None
+        self._checks: ThreadPoolExecutor | None = None
         self._closed = False
 
     def create(
@@ -174,7 +179,9 @@ class ServiceDesk:
             self._closed = True
             self._jobs.clear()
             self._changed.notify_all()
-            thread = self._thread
+            thread, checks = self._thread, self._checks
+        if checks is not None:
+            checks.shutdown(wait=False, cancel_futures=True)
         if thread is not None and thread is not threading.current_thread():
             thread.join(THREAD_END_S)
 
@@ -201,6 +208,8 @@ class ServiceDesk:
                     self._tasks.stop(job.what.task_id, job.what.reason)
             case facts.RegisterTask():
                 self._register(job.service, job.what)
+            case facts.CheckTargets():
+                self._check_in_background(job.service.arn, job.what)
             case facts.DeregisterTasks():
                 numbers = tuple(number for number, _ in job.what.tasks)
                 targets = self._tasks.deregister([task_id for _, task_id in job.what.tasks])
@@ -244,11 +253,28 @@ class ServiceDesk:
 
     def _register(self, service: Service, order: facts.RegisterTask) -> None:
         try:
-            targets = self._tasks.register(service, order.task_id, order.traffic)
+            enrolment = self._tasks.register(service, order.task_id, order.traffic)
         except Exception as error:  # noqa: BLE001 - whatever it is, the service's log is where it shows
             self.post(service.arn, facts.TaskRegistered(order.number, problem=str(error)))
         else:
-            self.post(service.arn, facts.TaskRegistered(order.number, targets))
+            self.post(service.arn, facts.TaskRegistered(order.number, enrolment))
+
+    def _check_in_background(self, arn: str, order: facts.CheckTargets) -> None:
+        """Check targets on another thread: what does not answer must not hold up anything else."""
+
+        def check() -> None:
+            try:
+                problem = self._tasks.check_targets(order.task_id)
+            except Exception:  # noqa: BLE001 - the AWS or the task is going; a check that was not made says nothing
+                problem = None
+            self.post(arn, facts.TargetsChecked(order.number, problem))
+
+        with self._changed:
+            if self._closed:
+                return
+            if self._checks is None:
+                self._checks = ThreadPoolExecutor(CHECKS_AT_ONCE, thread_name_prefix="ecs-tasks/targets")
+            self._checks.submit(check)
 
     def _watch(self, arn: str, number: int) -> Callable[[Task], None]:
         def watch(task: Task) -> None:
