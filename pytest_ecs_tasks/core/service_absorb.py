@@ -87,9 +87,14 @@ def _complete_if_stable(service: Service, outcome: Outcome) -> Service:
 
 
 def has_what_it_is_to_have(service: Service, settle_s: float, now: float) -> bool:
-    """Tell whether the PRIMARY deployment alone has tasks: as many as are desired, all of them healthy."""
+    """Tell whether the PRIMARY deployment alone has tasks: as many as are desired, all of them healthy.
+
+    No traffic leads to any other.
+    """
     primary = service.primary.deployment_id
     live = [task for task in service.tasks if task.live]
+    if any(task.expects_traffic for task in service.tasks if not task.live):
+        return False
     if any(task.counts for task in service.tasks if task.deployment_id != primary):
         return False
     return len(live) == service.settings.desired_count and all(

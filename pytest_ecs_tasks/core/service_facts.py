@@ -131,6 +131,7 @@ class RegisterTask:
     number: int
     task_id: str
     traffic: Traffic
+    cause: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +139,7 @@ class DeregisterTasks:
     """Register tasks no longer: their numbers and ids. Answered by :class:`TasksDeregistered`."""
 
     tasks: tuple[tuple[int, str], ...]
+    cause: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +148,7 @@ class CheckTargets:
 
     number: int
     task_id: str
+    cause: str
 
 
 ServiceOrder = StartTasks | StopServiceTask | RegisterTask | DeregisterTasks | CheckTargets

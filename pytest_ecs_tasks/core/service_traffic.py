@@ -23,17 +23,18 @@ def direct_traffic(service: Service, now: float) -> tuple[Service, tuple[facts.S
     for task in service.tasks:
         if task.task_id is not None and _is_to_be_registered(task):
             service = service.with_task(replace(task, registration=Registration.ORDERED))
-            orders.append(facts.RegisterTask(task.number, task.task_id, task.traffic))
+            orders.append(facts.RegisterTask(task.number, task.task_id, task.traffic, "it is RUNNING"))
         if task.task_id is not None and task.live and task.targets is not None and task.targets.is_due(now):
             service = service.with_task(replace(task, targets=replace(task.targets, checking=True)))
-            orders.append(facts.CheckTargets(task.number, task.task_id))
+            orders.append(facts.CheckTargets(task.number, task.task_id, "its next health check is due"))
     leaving = [
         task for task in service.tasks if task.registration is Registration.REGISTERED and not task.live
     ]
     for task in leaving:
         service = service.with_task(replace(task, registration=Registration.LEAVING))
     if leaving:
-        orders.append(facts.DeregisterTasks(tuple((task.number, task.task_id or "") for task in leaving)))
+        tasks = tuple((task.number, task.task_id or "") for task in leaving)
+        orders.append(facts.DeregisterTasks(tasks, "they are to go"))
     return service, tuple(orders)
 
 

@@ -19,17 +19,24 @@ from pytest_ecs_tasks.core.service_model import (
     Service,
     ServiceSettings,
     ServiceStatus,
+    ServiceTask,
 )
 from pytest_ecs_tasks.core.service_scheduler import ServiceStep, advance_service, create_service
+from pytest_ecs_tasks.core.target_progress import CheckSchedule, TargetProblem
+from pytest_ecs_tasks.core.traffic import Enrolment
 
 PACE = Pace(settle_s=2, retry_s=1, retry_max_s=8)
+BEHIND = {"loadBalancers": [{"targetGroupArn": "arn:group", "containerName": "web", "containerPort": 80}]}
+ENROLMENT = Enrolment({"arn:group": 1}, CheckSchedule(interval_s=5, unhealthy_threshold=2))
+PROBLEM = TargetProblem("arn:group", 80, "Request timed out")
 
 
 @st.composite
 def settings(draw: st.DrawFn) -> ServiceSettings:
-    """Return any settings; the definition says by its name whether its tasks have a health check."""
+    """Return any settings; the definition says by its name whether its tasks have a health check or a target group."""
+    name = draw(st.sampled_from(["plain:1", "plain:2", "checked:1", "checked:2", "balanced:1"]))
     return ServiceSettings(
-        revision=Revision(draw(st.sampled_from(["plain:1", "plain:2", "checked:1", "checked:2"]))),
+        revision=Revision(name, traffic=BEHIND if name.startswith("balanced") else {}),
         desired_count=draw(st.integers(0, 6)),
         minimum_healthy_percent=draw(st.sampled_from([0, 50, 75, 100])),
         maximum_percent=draw(st.sampled_from([100, 150, 200])),
@@ -50,6 +57,7 @@ class ServiceMachine(RuleBasedStateMachine):
         self.now = 0.0
         self.deployments = 1
         self.pending: list[facts.StartTasks] = []
+        self.traffic: list[facts.RegisterTask | facts.DeregisterTasks | facts.CheckTargets] = []
         self.stops: set[int] = set()
         self.service: Service | None = None
         step = create_service(
@@ -78,6 +86,8 @@ class ServiceMachine(RuleBasedStateMachine):
                 case facts.StopServiceTask():
                     self._check_stop(service, order)
                     self.stops.add(order.number)
+                case _:
+                    self.traffic.append(order)
         if before is not None:
             self._check_healthy_limit(before, step)
         assert step.wake_at > self.now
@@ -97,6 +107,7 @@ class ServiceMachine(RuleBasedStateMachine):
         task = service.find_task(order.number)
         assert task is not None
         assert task.task_id == order.task_id
+        assert not task.expects_traffic
         healthy_and_kept = task.protected_until > self.now and "health checks" not in order.reason
         assert not healthy_and_kept or service.status is not ServiceStatus.ACTIVE
 
@@ -104,7 +115,8 @@ class ServiceMachine(RuleBasedStateMachine):
         """A step never takes the last tasks that minimumHealthyPercent asks for, while a deployment goes on."""
         service = step.service
         primary = service.deployments[0].deployment_id if service.deployments else ""
-        stopped = {order.number for order in step.orders if isinstance(order, facts.StopServiceTask)}
+        stopped = {task.number for task in service.tasks if task.stop_reason}
+        stopped -= {task.number for task in before.tasks if task.stop_reason}
         old = [
             task
             for task in service.tasks
@@ -113,14 +125,9 @@ class ServiceMachine(RuleBasedStateMachine):
             and task.running
             and task.health is not HealthStatus.UNHEALTHY
         ]
-        serving = [task for task in old if not task.health_checked or task.health is HealthStatus.HEALTHY]
+        serving = [task for task in old if _serves(task)]
         if not serving or service.status is not ServiceStatus.ACTIVE:
             return
-        known_before = all(
-            task.task_id for task in before.tasks if task.number in {each.number for each in serving}
-        )
-        if not known_before:
-            return  # its stop was decided before it was there
         left = [task for task in service.tasks if task.running and task.live]
         assert len(left) >= service.settings.lower_limit
 
@@ -134,6 +141,21 @@ class ServiceMachine(RuleBasedStateMachine):
             self._post(facts.TasksStarted(tuple((number, f"t{number}") for number in order.numbers)))
         else:
             self._post(facts.TasksNotStarted(order.numbers, "no"))
+
+    @precondition(lambda self: self.traffic)
+    @rule(index=st.integers(0, 5), well=st.sampled_from([True, True, False]))
+    def traffic_is_led(self, index: int, well: bool) -> None:
+        order = self.traffic.pop(index % len(self.traffic))
+        match order:
+            case facts.RegisterTask() if well:
+                self._post(facts.TaskRegistered(order.number, ENROLMENT))
+            case facts.RegisterTask():
+                self._post(facts.TaskRegistered(order.number, problem="no such target group"))
+            case facts.DeregisterTasks():
+                numbers = tuple(number for number, _ in order.tasks)
+                self._post(facts.TasksDeregistered(numbers, {"arn:group": len(numbers)} if well else {}))
+            case facts.CheckTargets():
+                self._post(facts.TargetsChecked(order.number, None if well else PROBLEM))
 
     @precondition(lambda self: self.service is not None and self.service.tasks)
     @rule(
@@ -257,6 +279,9 @@ class ServiceMachine(RuleBasedStateMachine):
         if self.pending:
             self.starts_are_answered(0, True)
             return True
+        if self.traffic:
+            self.traffic_is_led(0, True)
+            return True
         for task in self.service.tasks:
             if not task.live:
                 self._post(facts.TaskChanged(task.number, TaskStatus.STOPPED, desired_stopped=True))
@@ -269,11 +294,17 @@ class ServiceMachine(RuleBasedStateMachine):
                 )
                 self._post(fact)
                 return True
-        if math.isinf(self.wake_at):
+        if math.isinf(self.wake_at) or self.service.steady:
             return False
         self.now = self.wake_at
         self._post(facts.TimePassed())
         return True
+
+
+def _serves(task: ServiceTask) -> bool:
+    if any(task.traffic.values()) and (task.targets is None or not task.targets.healthy):
+        return False
+    return not task.health_checked or task.health is HealthStatus.HEALTHY
 
 
 TestServiceMachine = ServiceMachine.TestCase

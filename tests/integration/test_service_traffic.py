@@ -99,10 +99,12 @@ class Front:
 
 def test_x(cluster: LocalCluster, aws: Aws) -> None:
     import time
+
     front = Front(aws, "awsvpc")
     front.create()
     front.wait_stable()
-    t=time.time(); print(front.rows(), time.time()-t)
+    t = time.time()
+    print(front.rows(), time.time() - t)
     time.sleep(1)
     print(front.rows())
     print(front.messages())
