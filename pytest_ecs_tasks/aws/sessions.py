@@ -113,6 +113,8 @@ _OUR_CONFIG = Config(
     retries={"mode": "standard", "total_max_attempts": 4},
     max_pool_connections=50,
     s3={"addressing_style": "path"},
+    # Cloud Map's DiscoverInstances and Step Functions put "data-" or "sync-" before the host, here before 127.0.0.1.
+    inject_host_prefix=False,
 )
 
 

@@ -75,6 +75,7 @@ def _finish(service: Service, outcome: Outcome) -> ServiceStep:
     while True:
         service, orders = direct_traffic(service, outcome.now)
         outcome.orders += orders
+        service = _send_stops(service, (), outcome)  # those that waited until traffic was led away
         service = _settle(service, outcome)
         if service.status is ServiceStatus.INACTIVE:
             wake_at = math.inf
