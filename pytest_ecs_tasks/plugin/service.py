@@ -139,6 +139,11 @@ class EcsService:
             f"({each.revision.task_definition.rpartition('/')[2]})"
             for each in service.deployments
         ]
+        lines += [
+            f"  task {task.task_id} fails the health check of its target group: {task.targets.problem.reason}"
+            for task in service.tasks
+            if task.targets is not None and task.targets.problem is not None
+        ]
         lines += [f"  {message}" for message in self.messages[-EVENTS_TOLD:]]
         ended = [task for task in self._all_tasks() if task.last_status == "STOPPED"]
         return "\n".join(lines + (_how_it_ended(ended[-1]) if ended else []))
