@@ -30,7 +30,7 @@ _OPENED = ("/tmp", "/var/tmp", "/run")
 _MOST_CLOSED_MIB = 1024  # a limit: what the image has there is copied
 SHORT_NAME_DEFAULTS = ("localhost/", "docker.io/library/", "docker.io/")
 KILLED = 137
-DEPENDENTS_LEAVE_WITHIN_S = (0.05, 0.1, 0.2, 0.4, 0.8)
+DEPENDENTS_LEAVE_WITHIN_S = (0.05, 0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 6.4)
 SETTLE_TIMEOUT_S = 10.0
 
 # Where the memory cgroup of a rootful container is on this kernel, by cgroup version and by who makes the
