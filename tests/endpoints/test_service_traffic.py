@@ -17,6 +17,7 @@ from pytest_ecs_tasks.core.api.calls import ApiError
 from pytest_ecs_tasks.core.model import Task
 from pytest_ecs_tasks.core.request import RunTaskRequest
 from pytest_ecs_tasks.core.service_model import Pace, Service
+from pytest_ecs_tasks.core.target_progress import CheckSchedule
 from pytest_ecs_tasks.core.traffic import Instance, Registry, Target, TargetCheck, TargetGroup
 from pytest_ecs_tasks.endpoints.ecs_api import EcsApiServer
 from pytest_ecs_tasks.engine.protection import Protection
@@ -75,6 +76,8 @@ class ListeningTask(FakeTask):
             self._watch(self.snapshot())
 
     def dial(self, container: str, port: int) -> socket.socket:
+        if self.snapshot().plan.task_id in self._world.deaf:
+            raise ConnectionRefusedError
         return dial_tcp("127.0.0.1", self._world.port)
 
 
@@ -87,7 +90,9 @@ class World:
     def __init__(self, port: int) -> None:
         self.port = port
         self.log: list[str] = []
-        group = TargetGroup(GROUP, "ip", check=TargetCheck(path="/health"))
+        self.deaf: set[str] = set()  # the ids of tasks that no longer listen
+        schedule = CheckSchedule(interval_s=0.05, unhealthy_threshold=2)
+        group = TargetGroup(GROUP, "ip", check=TargetCheck(path="/health", schedule=schedule))
         self.groups = Listed({GROUP: group}, self.log)
         self.registries = Listed({REGISTRY: Registry(REGISTRY, "web", "test", frozenset({"A"}))}, self.log)
         self.server = EcsApiServer()
@@ -176,6 +181,21 @@ def test_stop_task_leads_traffic_away_first(world: World) -> None:
     assert world.log[:3] == ["register Target", "deregister Target", "stop"]
     world.wait(lambda service: service.steady and len(service.tasks) == 1)
     assert f"(service web) deregistered 1 targets in (target-group {GROUP})" in world.messages()
+
+
+def test_a_task_that_no_longer_answers_its_load_balancer_is_replaced(world: World) -> None:
+    world.create(loadBalancers=[BALANCER])
+    world.wait(lambda service: service.steady)
+    (arn,) = world.call("ListTasks", serviceName="web")["taskArns"]
+
+    world.deaf.add(arn.rpartition("/")[2])
+
+    world.wait(lambda service: service.steady and service.next_number == 3)
+    (ended,) = world.call("DescribeTasks", tasks=[arn])["tasks"]
+    assert ended["stoppedReason"] == f"Task failed ELB health checks in (target-group {GROUP})"
+    unhealthy = f"(task {arn.rpartition('/')[2]}) (port 80) is unhealthy in (target-group {GROUP}) due to"
+    assert f"(service web) {unhealthy} (reason Health checks failed)." in world.messages()
+    assert world.log == ["register Target", "register Target", "deregister Target", "stop"]
 
 
 def test_the_end_of_a_service_or_of_its_aws_deregisters_its_tasks(world: World) -> None:
