@@ -132,6 +132,60 @@ def test_the_service_of_another_cluster_is_not_taken_for_this_ones(ecs):
     assert ecs.call("DescribeServices", services=[other], cluster="blue")["failures"]
 
 
+REFUSED_TASKS = [
+    (
+        {"taskDefinition": "web", "launchType": "FARGATE"},
+        "Task definition does not support launch_type FARGATE.",
+    ),
+    (
+        {"taskDefinition": "vpc", "networkConfiguration": SUBNETS, "launchType": "FARGATE"},
+        "Task definition does not support launch_type FARGATE.",
+    ),
+    (
+        {
+            "taskDefinition": "vpc",
+            "networkConfiguration": SUBNETS,
+            "capacityProviderStrategy": [{"capacityProvider": "FARGATE_SPOT"}],
+        },
+        "Task definition does not support launch_type FARGATE.",
+    ),
+    (
+        {"taskDefinition": "web", "networkConfiguration": SUBNETS},
+        "Network Configuration is not valid for the given networkMode of this task definition.",
+    ),
+    (
+        {"taskDefinition": "vpc", "networkConfiguration": {"awsvpcConfiguration": {"subnets": []}}},
+        "subnets can not be empty.",
+    ),
+]
+
+
+@pytest.mark.parametrize(("members", "words"), REFUSED_TASKS)
+def test_a_service_is_refused_whose_tasks_runtask_would_refuse(ecs, members, words):
+    refused = refusal_of(ecs, "CreateService", {"serviceName": "web", "desiredCount": 1, **members})
+
+    assert refused.startswith(words)
+
+
+def test_an_update_is_refused_whose_tasks_runtask_would_refuse(ecs):
+    request = {"serviceName": "web", "desiredCount": 1, "networkConfiguration": SUBNETS}
+    ecs.call("CreateService", taskDefinition="vpc", **request)
+
+    refused = refusal_of(ecs, "UpdateService", {"service": "web", "taskDefinition": "web"})
+
+    assert refused == "Network Configuration is not valid for the given networkMode of this task definition."
+    strategy = [{"capacityProvider": "none"}]
+    refused = refusal_of(ecs, "UpdateService", {"service": "web", "capacityProviderStrategy": strategy})
+    assert refused.startswith("The specified capacity provider strategy cannot contain ")
+
+
+def test_a_service_whose_definition_is_deregistered_can_still_be_scaled(ecs):
+    ecs.call("CreateService", serviceName="web", taskDefinition="web", desiredCount=0)
+    ecs.call("DeregisterTaskDefinition", taskDefinition="web:1")
+
+    assert ecs.call("UpdateService", service="web", desiredCount=2)["service"]["desiredCount"] == 2
+
+
 def test_a_services_tasks_bear_tags_of_ecs_although_a_user_cannot_give_them(ecs):
     made = ecs.call(
         "CreateService",

@@ -88,6 +88,15 @@ def start_tasks(
     return Outcome(state, effects=tuple(orders), later=Later("tasks", task_ids))
 
 
+def check_tasks(
+    state: EcsState, call: Call, cluster: Cluster, registered: Registered, launches: Sequence[Launch]
+) -> None:
+    """Raise :class:`ApiError` for tasks that :func:`start_tasks` would refuse."""
+    request = _make_request(state, call, cluster, registered)
+    for launch in launches:
+        _check(_with_launch(state, request, launch), call.request)
+
+
 def _check_request(asked: Mapping[str, Any]) -> None:
     """Raise :class:`ApiError` for what RunTask and StartTask refuse whatever there is."""
     check_words(asked)

@@ -32,12 +32,12 @@ from pytest_ecs_tasks.core.api.names import (
     split_arn,
 )
 from pytest_ecs_tasks.core.api.paging import page
-from pytest_ecs_tasks.core.api.run_task import start_tasks
+from pytest_ecs_tasks.core.api.run_task import check_tasks, start_tasks
 from pytest_ecs_tasks.core.api.service_members import check_words
 from pytest_ecs_tasks.core.api.state import Cluster, EcsState, Registered, UsedToken
 from pytest_ecs_tasks.core.api.tags import show_tags, with_request_tags
 from pytest_ecs_tasks.core.plan import default_launch_type
-from pytest_ecs_tasks.core.service_model import Service, ServiceSettings, ServiceStatus
+from pytest_ecs_tasks.core.service_model import Revision, Service, ServiceSettings, ServiceStatus
 from pytest_ecs_tasks.core.service_requests import (
     Definition,
     ServiceRequestError,
@@ -72,6 +72,7 @@ def create_service(state: EcsState, call: Call) -> Outcome:
     registered = find_runnable(state, request["taskDefinition"])
     check_strategy(cluster, request.get("capacityProviderStrategy", ()))
     settings = _read_create(state, request, cluster, registered)
+    _check_tasks(state, call, cluster, registered, settings)
     _check_traffic(call, settings, registered)
     state = with_request_tags(state, arn, request)
     if token[1]:
@@ -88,14 +89,19 @@ def update_service(state: EcsState, call: Call) -> Outcome:
     state, service = _find_service(state, call)
     if service.status is not ServiceStatus.ACTIVE:
         raise ApiError("ServiceNotActiveException", "Service was not ACTIVE.")
+    state, cluster = find_cluster(state, {"cluster": service.cluster_arn})
     reference = request.get("taskDefinition")
-    definition = _definition(find_runnable(state, reference)) if reference else None
+    registered = find_runnable(state, reference) if reference else None
+    check_strategy(cluster, request.get("capacityProviderStrategy", ()))
     try:
-        settings, deploys = read_update(request, service.settings, definition)
+        settings, deploys = read_update(
+            request, service.settings, _definition(registered) if registered else None
+        )
     except ServiceRequestError as error:
         raise ApiError(error.code, str(error)) from error
-    registered = find_registered(state, settings.revision.task_definition)
-    if deploys and registered is not None:
+    if settings.revision != service.settings.revision:
+        registered = registered or _registered(state, settings.revision)
+        _check_tasks(state, call, cluster, registered, settings)
         _check_traffic(call, settings, registered)
     fact = facts.ServiceUpdated(settings, deployment_id(call) if deploys else None)
     effects: tuple[Effect, ...] = (*_cautions(call, service.name), TellService(service.arn, fact))
@@ -170,23 +176,42 @@ def start_service_task(state: EcsState, call: Call, service: Service, deployment
     found = service.find_deployment(deployment)
     revision = found.revision if found else service.settings.revision
     state, cluster = find_cluster(state, {"cluster": service.cluster_arn})
-    registered = find_registered(state, revision.task_definition)
-    if registered is None:
-        raise client_error("TaskDefinition not found.")
-    details = {**service.settings.details, **revision.details}
-    asked: dict[str, Any] = {
-        key: details[key]
-        for key in ("enableExecuteCommand", "networkConfiguration", "platformVersion", "launchType")
-        if details.get(key) is not None
-    }
+    registered = _registered(state, revision)
+    asked = _task_request(service.settings, revision)
     asked["startedBy"] = deployment
     asked["group"] = f"service:{service.name}"
     asked["tags"] = _task_tags(state, service, cluster, registered)
     # A task takes its place among the service's tasks, so that a strategy is spread over all of them.
-    asked["capacityProviderStrategy"] = details.get("capacityProviderStrategy")
     position = sum(task.live for task in service.tasks)
     launches = choose_launches(asked, cluster, registered.definition, max(1, position))[-1:]
     return start_tasks(state, replace(call, request=asked), cluster, registered, launches)
+
+
+def _registered(state: EcsState, revision: Revision) -> Registered:
+    registered = find_registered(state, revision.task_definition)
+    if registered is None:
+        raise client_error("TaskDefinition not found.")
+    return registered
+
+
+def _task_request(settings: ServiceSettings, revision: Revision) -> dict[str, Any]:
+    """Return what RunTask would be asked for a task of a service."""
+    details = {**settings.details, **revision.details}
+    names = ("enableExecuteCommand", "networkConfiguration", "platformVersion", "launchType")
+    asked: dict[str, Any] = {name: details[name] for name in names if details.get(name) is not None}
+    asked["capacityProviderStrategy"] = details.get("capacityProviderStrategy")
+    return asked
+
+
+def _check_tasks(
+    state: EcsState, call: Call, cluster: Cluster, registered: Registered, settings: ServiceSettings
+) -> None:
+    """Raise :class:`ApiError` for a service none of whose tasks could be run."""
+    asked = _task_request(settings, settings.revision)
+    strategy = asked.pop("capacityProviderStrategy")
+    ways = [{**asked, "capacityProviderStrategy": [each]} for each in strategy or ()] or [asked]
+    launches = [choose_launches(each, cluster, registered.definition, 1)[0] for each in ways]
+    check_tasks(state, replace(call, request=asked), cluster, registered, launches)
 
 
 def deployment_id(call: Call) -> str:
