@@ -44,6 +44,8 @@ _COMPARE: Mapping[str, Callable[[Any, Any], bool]] = {
     ">=": operator.ge,
 }
 _LOWER_BOUNDS, _UPPER_BOUNDS = (">", ">="), ("<", "<=")
+# How many alternatives "$or" may make. Source: EventBridge's user guide, "Comparison operators".
+_MOST_ALTERNATIVES = 1000
 
 
 class EventPatternError(Exception):
@@ -86,11 +88,13 @@ def parse_event_pattern(text: str) -> EventPattern:
     """Read a rule's ``EventPattern``. Raises :class:`EventPatternError`."""
     try:
         pattern = json.loads(text)
+        if not isinstance(pattern, dict):
+            raise EventPatternError("it has to be an object")
+        alternatives = _read_object(pattern, "", [{}], in_or=False)
     except ValueError as error:
         raise EventPatternError(f"it is not JSON: {error}") from error
-    if not isinstance(pattern, dict):
-        raise EventPatternError("it has to be an object")
-    alternatives = _read_object(pattern, "", [{}], in_or=False)
+    except RecursionError:
+        raise EventPatternError("it is nested too deeply") from None
     # Ruler looks at paths in this order, which matters to "exists": false inside of arrays.
     return EventPattern(
         tuple(tuple(each[path] for path in sorted(each)) for each in alternatives),
@@ -169,7 +173,12 @@ def _read_or(choices: object, path: str, alternatives: list[_Alternative]) -> li
         raise EventPatternError(f"{where}: it has to be an array of objects")
     if len(choices) < 2:
         raise EventPatternError(f"{where}: it needs two objects at least")
-    return [each for choice in choices for each in _read_object(choice, path, alternatives, in_or=True)]
+    found: list[_Alternative] = []
+    for choice in choices:
+        found += _read_object(choice, path, alternatives, in_or=True)
+        if len(found) > _MOST_ALTERNATIVES:
+            raise EventPatternError(f"{where}: more than {_MOST_ALTERNATIVES} combinations of rule fields")
+    return found
 
 
 def _read_condition(accepted: Sequence[object], path: str) -> _Condition:

@@ -273,6 +273,16 @@ def test_or_below_the_top_and_beside_another():
     assert not matches(pattern, {"detail": {"detail-type": "Alarm"}})
 
 
+def or_of_pairs(count: int) -> dict[str, Any]:
+    return {f"f{number}": {"$or": [{"a": ["b"]}, {"c": ["d"]}]} for number in range(count)}
+
+
+def test_or_may_make_a_thousand_alternatives():
+    pattern = {**or_of_pairs(3), "$or": [{f"g{number}": ["x"]} for number in range(125)]}
+
+    assert matches(pattern, {**{f"f{number}": {"c": "d"} for number in range(3)}, "g124": "x"})
+
+
 @pytest.mark.parametrize(
     ("pattern", "problem"),
     [
@@ -316,7 +326,10 @@ def test_or_below_the_top_and_beside_another():
             {"$or": [{"numeric": [1]}, {"prefix": ["abc"]}]},
             r"'numeric' cannot be a field's name inside of \$or",
         ),
+        (or_of_pairs(10), r"\$or: more than 1000 combinations of rule fields"),
+        ('{"a":' * 100_000 + '["b"]' + "}" * 100_000, "it is nested too deeply"),
     ],
+    ids=lambda value: str(value)[:60],
 )
 def test_what_eventbridge_refuses(pattern, problem):
     text = pattern if isinstance(pattern, str) else json.dumps(pattern)
