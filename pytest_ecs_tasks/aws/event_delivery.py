@@ -220,6 +220,8 @@ class EventDelivery:
                 rule
             ):  # else whoever deleted the target's queue deleted the rule, too
                 self._tell(key, f"{where}: an ECS event was refused, and is lost: {error}")
+        except Exception as error:  # noqa: BLE001 - what one target cannot take must not be lost for the others
+            self._tell(key, f"{where}: an ECS event could not be sent, and is lost: {error!r}")
 
     def _tell(self, key: tuple[str, ...], message: str) -> None:
         """Warn, once for each key."""

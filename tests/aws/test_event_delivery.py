@@ -281,6 +281,18 @@ def test_a_template_that_makes_no_json_is_told(aws, put_rule):
     assert "ECS events are not delivered: the template filled in is not JSON" in warning
 
 
+def test_a_text_that_cannot_be_sent_is_told_and_holds_up_no_other_target(aws, put_rule):
+    url, queue = make_queue(aws.client("sqs"))
+    topic = aws.client("sns").create_topic(Name="alarms")["TopicArn"]
+    put_rule("half", ALL_OF_ECS, topic, InputTransformer={"InputTemplate": '"half of a character: \\ud83d"'})
+    put_rule("plain", ALL_OF_ECS, queue)
+
+    (warning,) = warnings_of(lambda: record_and_receive(aws, url))
+
+    assert warning.startswith("rule 'half', target 'to-0'")
+    assert "an ECS event could not be sent, and is lost: UnicodeEncodeError" in warning
+
+
 def test_a_warning_that_is_an_error_is_raised_at_the_end_of_the_aws(aws, put_rule):
     url, queue = make_queue(aws.client("sqs"))
     put_rule("all", ALL_OF_ECS, FUNCTION, queue)
