@@ -17,6 +17,7 @@ from pytest_ecs_tasks.core.sizes import parse_cpu, parse_memory
 from pytest_ecs_tasks.errors import Severity
 
 _WHOLE_NUMBER = re.compile(r"[+-]?[0-9]{1,18}")
+UNUSABLE = "holds a character that no program can be given: NUL, or half a surrogate pair"
 _UNUSABLE = re.compile("[\0\ud800-\udfff]")
 _LARGEST = 2**31 - 1  # the API's Integer
 _LONGEST_SHOWN = 80
@@ -353,10 +354,14 @@ def _read_text(value: object, known: Field) -> tuple[str | None, str, str]:
         ):  # what the console calls a definition without a mode
             message = f"{message}; leave networkMode out for what the console calls <default>"
         return None, "unknown-value", message
-    if _UNUSABLE.search(value):
-        text = "holds a character that no program can be given: NUL, or half a surrogate pair"
-        return None, "unusable-character", text
+    if is_unusable(value):
+        return None, "unusable-character", UNUSABLE
     return str(value), "", ""
+
+
+def is_unusable(text: str) -> bool:
+    """Tell whether a text holds what neither a command nor a variable can hold."""
+    return _UNUSABLE.search(text) is not None
 
 
 def unknown_field(name: str, members: Mapping[str, Field], path: Path) -> str:

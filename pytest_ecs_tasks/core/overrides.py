@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 from pytest_ecs_tasks.core.build import has_runnable_health_check
+from pytest_ecs_tasks.core.check import UNUSABLE, is_unusable, show
 from pytest_ecs_tasks.core.parse import parse_task_definition
 from pytest_ecs_tasks.core.request import HealthCheckOverride, RunTaskRequest, check_names
 from pytest_ecs_tasks.core.rules import validate
@@ -24,12 +25,15 @@ def settle(request: RunTaskRequest) -> RunTaskRequest:
     """Return the request with its health checks in its definition.
 
     Raises :class:`TaskDefinitionError` for a definition that the launch type refuses, for overrides that name no container
-    of it, and for a health check that cannot be.
+    of it or bring what a definition could not have, and for a health check that cannot be.
     """
     definition = request.definition
     if request.launch_type is not None:
         validate(definition, request.launch_type)
     check_names(request)
+    unfit = [*_find_unusable(request), *_find_negative(request)]
+    if unfit:
+        raise TaskDefinitionError(definition.source, unfit)
     asked = {each.name: each.health_check for each in request.overrides if each.health_check is not None}
     if not asked:
         return request
@@ -37,6 +41,33 @@ def settle(request: RunTaskRequest) -> RunTaskRequest:
     if problems:
         raise TaskDefinitionError(definition.source, problems)
     return replace(request, definition=_with_health_checks(definition, asked))
+
+
+def _find_unusable(request: RunTaskRequest) -> Iterator[Problem]:
+    """Find words of commands and variables that no program can be given; no value is told, for it may be a secret."""
+    for override in request.overrides:
+        whose = f"an override of container '{override.name}'"
+        for position, word in enumerate(override.command or ()):
+            if is_unusable(word):
+                yield Problem("", f"{whose}: command[{position}] {UNUSABLE}", code="unusable-character")
+        yield from _find_unusable_variables(whose, override.environment)
+    for name, variables in request.environment.items():
+        yield from _find_unusable_variables(f"the test's environment of container '{name}'", variables)
+
+
+def _find_unusable_variables(whose: str, variables: Mapping[str, str]) -> Iterator[Problem]:
+    for name, value in variables.items():
+        if is_unusable(name) or is_unusable(value):
+            text = f"{whose}: variable {show(name)} {UNUSABLE}"
+            yield Problem("", text, code="unusable-character")
+
+
+def _find_negative(request: RunTaskRequest) -> Iterator[Problem]:
+    for override in request.overrides:
+        for field, size in (("cpu", override.cpu), ("memory", override.memory_mib)):
+            if size is not None and size < 0:
+                text = f"an override of container '{override.name}': {field} is {size}, which is less than 0"
+                yield Problem("", text, code="negative-size")
 
 
 def _with_health_checks(

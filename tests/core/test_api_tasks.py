@@ -190,6 +190,22 @@ def test_an_override_that_is_no_size_is_refused(ecs):
     assert refusal == "InvalidParameterException: overrides.cpu: 'much' is no size"
 
 
+def test_an_override_that_no_definition_could_have_is_refused_without_its_value(ecs):
+    ecs.register()
+    variable = {"name": "TOKEN", "value": "s3c\0ret"}
+
+    refusal = ecs.refused(
+        "RunTask",
+        taskDefinition="web",
+        overrides={"containerOverrides": [{"name": "app", "environment": [variable]}]},
+    )
+
+    assert refusal.startswith(
+        "ClientException: an override of container 'app': variable 'TOKEN' holds a character"
+    )
+    assert "s3c" not in refusal
+
+
 def test_the_projects_images_and_variables_are_used(ecs):
     ecs.project = Project({"busybox": "local/busybox"}, {"REGION": "x", "app": {"B": "2"}, "db": {"C": "3"}})
     ecs.register()

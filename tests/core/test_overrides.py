@@ -130,6 +130,53 @@ def test_a_whole_check_is_judged_as_one_of_a_definition() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("override", "expected"),
+    [
+        (
+            ContainerOverride("db", command=("echo", "s3c\0ret")),
+            "unusable-character an override of container 'db': command[1] holds a character that no program can be given: "
+            "NUL, or half a surrogate pair",
+        ),
+        (
+            ContainerOverride("db", environment={"A": "s3c\0ret"}),
+            "unusable-character an override of container 'db': variable 'A' holds a character that no program can be "
+            "given: NUL, or half a surrogate pair",
+        ),
+        (
+            ContainerOverride("db", environment={"B\udc80": "s3cret"}),
+            "unusable-character an override of container 'db': variable 'B\\udc80' holds a character that no program can "
+            "be given: NUL, or half a surrogate pair",
+        ),
+        (
+            ContainerOverride("db", memory_mib=-1),
+            "negative-size an override of container 'db': memory is -1, which is less than 0",
+        ),
+        (
+            ContainerOverride("db", cpu=-2),
+            "negative-size an override of container 'db': cpu is -2, which is less than 0",
+        ),
+    ],
+)
+def test_what_no_definition_could_have_is_refused_and_no_value_shown(
+    override: ContainerOverride, expected: str
+) -> None:
+    with pytest.raises(TaskDefinitionError) as caught:
+        settle(RunTaskRequest(definition(), overrides=(override,)))
+
+    assert [f"{each.code} {each}" for each in caught.value.problems] == [expected]
+    assert "s3c" not in str(caught.value)
+
+
+def test_a_variable_of_the_tests_that_no_program_can_be_given_is_refused() -> None:
+    with pytest.raises(
+        TaskDefinitionError, match="the test's environment of container 'app': variable 'A' "
+    ) as caught:
+        settle(RunTaskRequest(definition(), environment={"app": {"A": "s3c\0ret"}}))
+
+    assert "s3c" not in str(caught.value)
+
+
 def test_a_container_that_is_not_there_and_a_launch_type_that_refuses_are_told_first() -> None:
     with pytest.raises(
         TaskDefinitionError, match="an override names container 'nobody'; the task has app, db"
