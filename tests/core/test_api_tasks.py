@@ -182,6 +182,13 @@ def test_overrides_reach_the_task_and_are_shown(ecs):
     assert task["overrides"]["cpu"] == "1 vCPU"
 
 
+def test_a_letter_of_any_language_is_one_character_of_the_overrides(ecs):
+    ecs.register()
+    variable = {"name": "GREETING", "value": "ü" * 8000}
+
+    ecs.run(overrides={"containerOverrides": [{"name": "app", "environment": [variable]}]})
+
+
 def test_an_override_that_is_no_size_is_refused(ecs):
     ecs.register()
 

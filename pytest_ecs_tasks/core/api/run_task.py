@@ -111,7 +111,8 @@ def _check_request(asked: Mapping[str, Any]) -> None:
             raise parameter_error(
                 f"an override of container {each.get('name')} has a variable without a name"
             )
-    if len(json.dumps(asked.get("overrides", {}), separators=(",", ":"))) > _LONGEST_OVERRIDES:
+    overrides = json.dumps(asked.get("overrides", {}), separators=(",", ":"), ensure_ascii=False)
+    if len(overrides) > _LONGEST_OVERRIDES:
         raise parameter_error(f"Container Overrides length must be at most {_LONGEST_OVERRIDES}")
 
 
