@@ -54,10 +54,11 @@ def create_service(
     deployment_id: str,
     pace: Pace,
     now: float,
+    first_number: int = 1,
 ) -> ServiceStep:
-    """Return a service that has just been created, with its first orders."""
+    """Return a service that has just been created, with its first orders; its tasks are numbered from ``first_number``."""
     outcome = Outcome(now)
-    service = Service(name, arn, cluster_arn, settings, created_at=now, pace=pace)
+    service = Service(name, arn, cluster_arn, settings, created_at=now, pace=pace, next_number=first_number)
     return _finish(begin_deployment(service, deployment_id, outcome), outcome)
 
 
@@ -182,7 +183,11 @@ def _roll_back(service: Service, outcome: Outcome) -> Service:
 
 
 def _settle_drained(service: Service) -> Service:
-    if any(task.counts or task.expects_traffic for task in service.tasks):
+    """Source: API, DeleteService: INACTIVE once every task is STOPPING or STOPPED, which an unsent stop makes of none."""
+    if any(
+        task.counts or task.expects_traffic or (task.stop_reason and not task.stop_sent)
+        for task in service.tasks
+    ):
         return service
     return replace(service, status=ServiceStatus.INACTIVE, deployments=(), steady=False)
 

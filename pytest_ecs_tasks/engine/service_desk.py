@@ -102,18 +102,21 @@ class ServiceDesk:
     ) -> Service:
         """Take a new service on, in place of an INACTIVE one of that ARN, and return it."""
         now = self._clock.now()
-        step = create_service(
-            name=name,
-            arn=arn,
-            cluster_arn=cluster_arn,
-            settings=settings,
-            deployment_id=deployment_id,
-            pace=pace,
-            now=now,
-        )
         with self._changed:
             if self._closed:
                 raise EcsTaskError(f"service '{name}' was created when its test was over")
+            before = self._places.get(arn)
+            step = create_service(
+                name=name,
+                arn=arn,
+                cluster_arn=cluster_arn,
+                settings=settings,
+                deployment_id=deployment_id,
+                pace=pace,
+                now=now,
+                # Tasks of the one before may still be STOPPING, and what they tell is told by number.
+                first_number=before.service.next_number if before else 1,
+            )
             self._places[arn] = _Place(step.service)
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="ecs-tasks/services", daemon=True)

@@ -247,6 +247,11 @@ class ServiceMachine(RuleBasedStateMachine):
         assert all(task.deployment_id in listed for task in self.service.tasks if task.live)
 
     @invariant()
+    def an_inactive_service_leaves_no_task_that_nobody_stops(self) -> None:
+        if getattr(self, "service", None) is not None and self.service.status is ServiceStatus.INACTIVE:
+            assert all(task.stop_sent or task.desired_stopped for task in self.service.tasks)
+
+    @invariant()
     def the_log_is_in_order(self) -> None:
         if getattr(self, "service", None) is None:
             return

@@ -603,6 +603,19 @@ def test_a_deleted_service_without_tasks_is_inactive_at_once() -> None:
     assert run.service.status is ServiceStatus.INACTIVE
 
 
+def test_a_service_that_is_deleted_while_it_starts_drains_until_its_tasks_can_be_stopped() -> None:
+    run = ServiceRun(settings(desired_count=2), start=False)
+
+    run.post(facts.ServiceDeleted())
+    assert run.service.status is ServiceStatus.DRAINING
+    run.post(facts.TasksStarted(((1, "t1"),)))
+    run.post(facts.TasksNotStarted((2,), "no such image"))
+    assert run.stopped == [1]
+    run.post(facts.TaskChanged(1, TaskStatus.STOPPED, desired_stopped=True))
+
+    assert run.service.status is ServiceStatus.INACTIVE
+
+
 def test_a_protected_task_does_not_outlive_its_service() -> None:
     run = ServiceRun(settings())
     run.settle(1)

@@ -135,6 +135,19 @@ def test_time_alone_moves_a_service_on(tasks: FakeServiceTasks, heard: Heard) ->
     desk.close()
 
 
+def test_what_tasks_of_a_deleted_service_tell_means_nothing_for_the_next_one_of_its_name(
+    desk: ServiceDesk, tasks: FakeServiceTasks
+) -> None:
+    create(desk)
+    wait_for(desk, lambda service: service.events_written == 1)
+    desk.post(ARN, facts.ServiceDeleted())
+    desk.post(ARN, facts.TaskChanged(1, TaskStatus.STOPPING, desired_stopped=True))
+    create(desk)
+    service = wait_for(desk, lambda service: service.events_written == 1)
+
+    assert desk.post(ARN, facts.TaskChanged(1, TaskStatus.STOPPED, desired_stopped=True)) == service
+
+
 def test_a_closed_desk_starts_nothing_more(desk: ServiceDesk, tasks: FakeServiceTasks) -> None:
     create(desk)
     wait_for(desk, lambda service: service.events_written == 1)
