@@ -31,7 +31,8 @@ from pytest_ecs_tasks.core.traffic import (
 from pytest_ecs_tasks.engine.aws_ports import ServiceRegistries, TargetGroups
 from pytest_ecs_tasks.engine.target_probe import probe
 
-CHECKS_AT_ONCE = 8
+# All tasks of a service at once: what never answers takes its timeout, and an SDK waits 60 s for them all.
+CHECKS_AT_ONCE = 100
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,8 +16,14 @@ from pytest_ecs_tasks.engine.target_probe import probe
 pytestmark = pytest.mark.any_engine
 
 
+DRIP = b"X-Drip: 1\r\n"
+
+
 class OneAnswer:
-    """A server that reads one request and sends what it was told to; nothing at all keeps the client waiting."""
+    """A server that reads one request and sends what it was told to; nothing at all keeps the client waiting.
+
+    What ends with :data:`DRIP` has no end.
+    """
 
     def __init__(self, answer: bytes | None) -> None:
         self._listener = socket.create_server(("127.0.0.1", 0))
@@ -35,6 +41,11 @@ class OneAnswer:
                 self._over.wait()
             else:
                 connection.sendall(answer)
+                while answer.endswith(DRIP) and not self._over.wait(0.01):
+                    try:
+                        connection.sendall(DRIP)
+                    except OSError:
+                        return
 
     def dial(self) -> socket.socket:
         return dial_tcp("127.0.0.1", self.port)
@@ -72,6 +83,11 @@ def test_a_redirection_is_an_answer(server: OneAnswer) -> None:
 @pytest.mark.parametrize("server", [None], indirect=True)
 def test_an_application_that_does_not_answer_times_out(server: OneAnswer) -> None:
     assert probe(server.dial, TargetCheck(timeout_s=0.05), "10.0.0.2:80") == TIMED_OUT
+
+
+@pytest.mark.parametrize("server", [b"HTTP/1.1 200 OK\r\n" + DRIP], indirect=True)
+def test_the_timeout_is_for_the_whole_answer(server: OneAnswer) -> None:
+    assert probe(server.dial, TargetCheck(timeout_s=0.3), "10.0.0.2:80") == TIMED_OUT
 
 
 @pytest.mark.parametrize("server", [b"220 mail\r\n", b""], indirect=True)
