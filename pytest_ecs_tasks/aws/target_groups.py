@@ -6,6 +6,7 @@ Not boto3, for the reasons given in :mod:`pytest_ecs_tasks.aws.calls`.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from http import HTTPStatus
 from urllib.parse import parse_qsl, urlencode
 from xml.etree import ElementTree
@@ -59,7 +60,7 @@ class ElbTargetGroups:
         form = dict(parse_qsl(body.decode()))
         rows: tuple[HealthRow, ...] = ()
         if response.status == HTTPStatus.OK:
-            rows = tuple(_read_rows(ElementTree.fromstring(content)))
+            rows = _at_named_ports(tuple(_read_rows(ElementTree.fromstring(content))), form)
         return HealthAnswer(
             response.status,
             content,
@@ -141,6 +142,14 @@ def _read_rows(document: ElementTree.Element) -> Iterator[HealthRow]:
         health = TargetHealth(*(_text(member, name) for name in ("State", "Reason", "Description")))
         port = _text(member, "Port")
         yield HealthRow(_text(member, "Id"), int(port or 0), _text(member, "HealthCheckPort"), health)
+
+
+def _at_named_ports(rows: tuple[HealthRow, ...], form: Mapping[str, str]) -> tuple[HealthRow, ...]:
+    """Return an answer's rows with the ports that the request names: moto tells a target's port, whichever was named."""
+    named = {number: form.get(f"Targets.member.{number}.Port") for number in range(1, len(rows) + 1)}
+    return tuple(
+        replace(row, port=int(named[number] or row.port)) for number, row in enumerate(rows, start=1)
+    )
 
 
 def _members(document: ElementTree.Element, name: str) -> list[ElementTree.Element]:

@@ -133,9 +133,11 @@ def test_how_targets_are_is_asked_of_our_ecs_which_asks_moto(
             ("10.0.0.7", "unhealthy"),
         ]
         assert rows[1]["TargetHealth"]["Reason"] == "Target.FailedHealthChecks"
+        named = elb.describe_target_health(TargetGroupArn=arn, Targets=[{"Id": "10.0.0.1", "Port": 81}])
+        assert named["TargetHealthDescriptions"][0]["Target"] == {"Id": "10.0.0.1", "Port": 81}
         with pytest.raises(elb.exceptions.TargetGroupNotFoundException):
             elb.describe_target_health(TargetGroupArn=f"{arn}0")
-        assert ecs.asked == [arn, f"{arn}0"]
+        assert ecs.asked == [arn, arn, f"{arn}0"]
     finally:
         if front is not None:
             front.stop()
