@@ -42,10 +42,14 @@ class RolloutState(StrEnum):
 
 
 class Registration(StrEnum):
-    """How far a task is in what leads traffic to it: target groups and service registries."""
+    """How far a task is in what leads traffic to it: target groups and service registries.
+
+    One that is FAILED may be registered with some of them, and is tried again.
+    """
 
     NONE = "NONE"
     ORDERED = "ORDERED"
+    FAILED = "FAILED"
     REGISTERED = "REGISTERED"
     LEAVING = "LEAVING"
     OVER = "OVER"
@@ -192,6 +196,8 @@ class ServiceTask:
     stop_sent: bool = False
     traffic: Traffic = field(default_factory=dict)  # where it is to be registered
     registration: Registration = Registration.NONE
+    register_at: float = -math.inf  # not before
+    failed_registrations: int = 0
     targets: TargetProgress | None = None  # once it is registered with load balancers
 
     @property
@@ -204,6 +210,7 @@ class ServiceTask:
         """Whether it is registered somewhere, or soon will be: it is not stopped before that is over."""
         return self.registration in {
             Registration.ORDERED,
+            Registration.FAILED,
             Registration.REGISTERED,
             Registration.LEAVING,
         }
@@ -216,7 +223,7 @@ class ServiceTask:
     @property
     def awaits_traffic(self) -> bool:
         """Whether it is not registered yet where it is to be."""
-        begun = self.registration in {Registration.NONE, Registration.ORDERED}
+        begun = self.registration in {Registration.NONE, Registration.ORDERED, Registration.FAILED}
         return begun and any(self.traffic.values())
 
     @property

@@ -12,7 +12,13 @@ from dataclasses import dataclass
 
 from pytest_ecs_tasks.core import service_texts as texts
 from pytest_ecs_tasks.core.health import HealthStatus
-from pytest_ecs_tasks.core.service_model import RolloutState, Service, ServiceStatus, ServiceTask
+from pytest_ecs_tasks.core.service_model import (
+    Registration,
+    RolloutState,
+    Service,
+    ServiceStatus,
+    ServiceTask,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,7 +191,7 @@ def _why_unhealthy(task: ServiceTask) -> str:
 
 
 def _wake_at(service: Service, now: float, retry_at: float) -> float:
-    """Return when time alone changes something: a start is due, a task has settled, a grace period ends."""
+    """Return when time alone changes something: a start, a registration or a check is due, a task has settled and so on."""
     moments = [retry_at]
     for task in service.tasks:
         if task.live:
@@ -195,6 +201,8 @@ def _wake_at(service: Service, now: float, retry_at: float) -> float:
                 moments.append(task.running_since + service.pace.settle_s)
             if task.fails_checks:
                 moments.append(task.running_since + service.settings.grace_period_s)
+            if task.registration is Registration.FAILED:
+                moments.append(task.register_at)
             if task.targets is not None and not task.targets.checking:
                 moments.append(task.targets.next_at)
     return min((moment for moment in moments if moment > now), default=math.inf)

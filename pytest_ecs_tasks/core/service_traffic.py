@@ -13,6 +13,9 @@ from pytest_ecs_tasks.core.model import TaskStatus
 from pytest_ecs_tasks.core.service_model import Registration, Service, ServiceTask
 from pytest_ecs_tasks.core.target_progress import TargetProgress, after_check
 
+_UNREGISTERED = {Registration.NONE, Registration.FAILED}
+_REGISTERED = {Registration.FAILED, Registration.REGISTERED}
+
 
 def direct_traffic(service: Service, now: float) -> tuple[Service, tuple[facts.ServiceOrder, ...]]:
     """Return the service, and the orders that lead traffic to its tasks that run and away from those that are to go.
@@ -21,15 +24,13 @@ def direct_traffic(service: Service, now: float) -> tuple[Service, tuple[facts.S
     """
     orders: list[facts.ServiceOrder] = []
     for task in service.tasks:
-        if task.task_id is not None and _is_to_be_registered(task):
+        if task.task_id is not None and _is_to_be_registered(task, now):
             service = service.with_task(replace(task, registration=Registration.ORDERED))
             orders.append(facts.RegisterTask(task.number, task.task_id, task.traffic, "it is RUNNING"))
         if task.task_id is not None and task.live and task.targets is not None and task.targets.is_due(now):
             service = service.with_task(replace(task, targets=replace(task.targets, checking=True)))
             orders.append(facts.CheckTargets(task.number, task.task_id, "its next health check is due"))
-    leaving = [
-        task for task in service.tasks if task.registration is Registration.REGISTERED and not task.live
-    ]
+    leaving = [task for task in service.tasks if task.registration in _REGISTERED and not task.live]
     for task in leaving:
         service = service.with_task(replace(task, registration=Registration.LEAVING))
     if leaving:
@@ -38,24 +39,36 @@ def direct_traffic(service: Service, now: float) -> tuple[Service, tuple[facts.S
     return service, tuple(orders)
 
 
-def _is_to_be_registered(task: ServiceTask) -> bool:
-    unregistered = task.registration is Registration.NONE and any(task.traffic.values())
-    return unregistered and task.live and task.running
+def _is_to_be_registered(task: ServiceTask, now: float) -> bool:
+    unregistered = task.registration in _UNREGISTERED and any(task.traffic.values())
+    return unregistered and task.live and task.running and now >= task.register_at
 
 
 def absorb_registered(service: Service, fact: facts.TaskRegistered, now: float) -> Service:
-    """Return the service with a task registered. One whose registration failed serves without it, and the log says so."""
+    """Return the service with a task registered. One whose registration failed is tried again, and the log says so once."""
     task = service.find_task(fact.number)
     if task is None:
         return service
+    if fact.problem:
+        return _absorb_failure(service, task, fact.problem, now)
     schedule = fact.enrolment.schedule
     targets = TargetProgress(schedule, next_at=now) if schedule is not None else None
     service = service.with_task(replace(task, registration=Registration.REGISTERED, targets=targets))
     for group, count in fact.enrolment.targets.items():
         service = service.with_event(texts.registered(service.name, group, count), now)
-    if fact.problem:
-        service = service.with_event(texts.failed_to_register(service.name, fact.problem), now)
     return service
+
+
+def _absorb_failure(service: Service, task: ServiceTask, problem: str, now: float) -> Service:
+    failures = task.failed_registrations + 1
+    register_at = now + service.pace.retry_delay(failures)
+    changed = replace(
+        task, registration=Registration.FAILED, failed_registrations=failures, register_at=register_at
+    )
+    service = service.with_task(changed)
+    if failures > 1:
+        return service
+    return service.with_event(texts.failed_to_register(service.name, problem), now)
 
 
 def absorb_check(service: Service, fact: facts.TargetsChecked, now: float) -> Service:

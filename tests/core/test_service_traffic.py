@@ -135,15 +135,37 @@ def test_a_deleted_service_is_inactive_only_when_nothing_leads_to_its_tasks() ->
     assert run.service.status == "INACTIVE"
 
 
-def test_a_registration_that_fails_is_told_in_the_log() -> None:
+def test_a_registration_that_fails_is_told_once_and_tried_again() -> None:
     run = balanced()
     run.run(1)
+    problem = "TargetGroupNotFound: One or more target groups not found"
+    told = f"(service web) failed to register a task: {problem}."
 
-    run.post(facts.TaskRegistered(1, problem="TargetGroupNotFound: One or more target groups not found"))
+    run.post(facts.TaskRegistered(1, problem=problem))
+    assert run.messages[-1] == told
+    run.pass_time(PACE.retry_delay(1))
+    run.post(facts.TaskRegistered(1, problem=problem))
+    run.pass_time(PACE.settle_s)
 
-    assert run.messages[-1] == (
-        "(service web) failed to register a task: TargetGroupNotFound: One or more target groups not found."
-    )
+    assert not run.service.steady
+    assert len(orders_of(run, facts.RegisterTask)) == 3
+    run.post(facts.TaskRegistered(1, ENROLMENT))
+    run.post(facts.TargetsChecked(1))
+    assert run.service.steady
+    assert run.messages.count(told) == 1
+
+
+def test_a_task_whose_registration_has_failed_is_deregistered_before_it_stops() -> None:
+    run = balanced()
+    run.run(1)
+    run.post(facts.TaskRegistered(1, problem="no instance"))
+
+    run.post(facts.ServiceDeleted())
+
+    assert [order.tasks for order in orders_of(run, facts.DeregisterTasks)] == [((1, "t1"),)]
+    assert run.stopped == []
+    run.post(facts.TasksDeregistered((1,), {}))
+    assert run.stopped == [1]
 
 
 def test_a_task_that_fails_its_load_balancers_checks_is_replaced() -> None:

@@ -212,13 +212,16 @@ def test_the_end_of_a_service_or_of_its_aws_deregisters_its_tasks(world: World) 
     assert world.log == ["register Target", "deregister Target"] * 2
 
 
-def test_a_target_group_that_is_gone_is_told_in_the_log(world: World) -> None:
+def test_a_task_that_cannot_be_registered_is_tried_until_it_can(world: World) -> None:
     world.groups.failure = RuntimeError("TargetGroupNotFound: One or more target groups not found")
-
     world.create(loadBalancers=[BALANCER])
-    world.wait(lambda service: service.steady)
-
+    world.wait(lambda service: any(task.failed_registrations > 1 for task in service.tasks))
     assert any("failed to register a task: TargetGroupNotFound" in message for message in world.messages())
+
+    world.groups.failure = None
+
+    world.wait(lambda service: service.steady)
+    assert world.log == ["register Target"]
 
 
 def test_refusals_are_those_of_ecs(world: World) -> None:
