@@ -13,9 +13,11 @@ import threading
 from pathlib import Path
 from typing import IO, Any
 
+from pytest_ecs_tasks.engine.system import comes_true
 from pytest_ecs_tasks.errors import EcsTaskError
 
 _READY_TIMEOUT_S = 60.0
+_END_TIMEOUT_S = 1.0
 _PROGRAM = Path(__file__).with_name("moto_program.py")
 
 
@@ -160,10 +162,11 @@ class MotoParent:
         return answer
 
     def _failure(self) -> EcsTaskError:
-        assert self._process is not None
-        try:
-            state = f"exited {self._process.wait(timeout=1)}"
-        except subprocess.TimeoutExpired:
+        process = self._process
+        assert process is not None
+        if comes_true(lambda: process.poll() is not None, _END_TIMEOUT_S):
+            state = f"exited {process.returncode}"
+        else:
             state = f"did not answer within {_READY_TIMEOUT_S:.0f} s"
         return EcsTaskError(
             f"the test's AWS could not be had: the moto process {state}\n"

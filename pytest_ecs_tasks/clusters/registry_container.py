@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import http.client
-import threading
-import time
 import uuid
 
 from pytest_ecs_tasks.clusters.engine_room import LOOPBACK, EngineRoom
 from pytest_ecs_tasks.core.spec import ContainerSpec, PublishedPort
-from pytest_ecs_tasks.engine.ports import EngineError
+from pytest_ecs_tasks.engine.ports import ContainerFacts, EngineError
 from pytest_ecs_tasks.engine.sockets import dial_tcp
+from pytest_ecs_tasks.engine.system import comes_true
 from pytest_ecs_tasks.runtimes.docker import DockerRuntime
 
 IMAGES = ("registry:2", "registry:3", "registry:latest", "distribution/distribution:latest")
 PORT = 5000
 START_TIMEOUT_S = 30.0
 CALL_TIMEOUT_S = 300.0
-PAUSE_S = 0.02
 
 
 def find_image(runtime: DockerRuntime, wanted: str | None) -> str | None:
@@ -55,13 +53,13 @@ class RegistryContainer:
             raise
 
     def _await_start(self) -> None:
-        deadline = time.monotonic() + START_TIMEOUT_S
-        pause = threading.Event()
-        while not self._answers():
-            facts = self._runtime.inspect_container(self._id)
-            if not facts.running or time.monotonic() > deadline:
-                raise EngineError(f"the registry's container does not answer (exit code {facts.exit_code})")
-            pause.wait(PAUSE_S)
+        comes_true(lambda: self._answers() or not self._facts().running, START_TIMEOUT_S)
+        if not self._answers():
+            exit_code = self._facts().exit_code
+            raise EngineError(f"the registry's container does not answer (exit code {exit_code})")
+
+    def _facts(self) -> ContainerFacts:
+        return self._runtime.inspect_container(self._id)
 
     def _answers(self) -> bool:
         try:

@@ -9,6 +9,8 @@ import sys
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from pytest_ecs_tasks.engine.system import comes_true
+
 PROGRAM = Path(__file__).with_name("guard_main.py")
 END_TIMEOUT_S = 5.0
 GUARDED_SCHEMES = ("unix", "http+unix", "tcp", "http", "https")
@@ -71,7 +73,6 @@ class Guard:
                 os.write(pipe, b"\n")
         os.close(pipe)
         if swept:
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                process.wait(END_TIMEOUT_S)
+            comes_true(lambda: process.poll() is not None, END_TIMEOUT_S)
         # One that still sweeps has to outlive us; it is not ours to wait for.
         process.returncode = process.returncode if process.returncode is not None else 0

@@ -7,15 +7,13 @@ import os
 import shutil
 import subprocess
 import tempfile
-import time
-from collections.abc import Callable
 
 from pytest_ecs_tasks.engine.ports import EngineError
+from pytest_ecs_tasks.engine.system import comes_true
 
 START_TIMEOUT_S = 20.0
 END_TIMEOUT_S = 10.0
 IDLE_LIFE_S = 600  # it ends by itself if even the guard is gone
-PAUSE_S = 0.05
 
 
 class PrivatePodman:
@@ -41,7 +39,8 @@ class PrivatePodman:
                 start_new_session=True,
             )
         atexit.register(self.close)
-        if not _comes_true(lambda: os.path.exists(socket_path), self._process):
+        comes_true(lambda: os.path.exists(socket_path) or self._has_ended(), START_TIMEOUT_S)
+        if not os.path.exists(socket_path):
             with open(log_path, encoding="utf-8", errors="replace") as log_text:
                 words = log_text.read().strip().splitlines()
             self.close()
@@ -59,24 +58,12 @@ class PrivatePodman:
         if os.getpid() != self._owner:
             return
         atexit.unregister(self.close)
-        if self._process.poll() is None:
+        if not self._has_ended():
             self._process.terminate()
-            try:
-                self._process.wait(END_TIMEOUT_S)
-            except subprocess.TimeoutExpired:
+            if not comes_true(self._has_ended, END_TIMEOUT_S):
                 self._process.kill()
                 self._process.wait()
         shutil.rmtree(self._folder, ignore_errors=True)
 
-
-def _comes_true(condition: Callable[[], bool], process: subprocess.Popen[bytes]) -> bool:
-    deadline = time.monotonic() + START_TIMEOUT_S
-    while not condition():
-        if time.monotonic() > deadline:
-            return False
-        try:
-            process.wait(PAUSE_S)
-        except subprocess.TimeoutExpired:
-            continue
-        return False
-    return True
+    def _has_ended(self) -> bool:
+        return self._process.poll() is not None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import http.client
 import json
 import os
@@ -10,10 +9,10 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 
 from pytest_ecs_tasks.engine.ports import EngineError
+from pytest_ecs_tasks.engine.system import comes_true
 from pytest_ecs_tasks.runtimes.wire import connect_unix
 
 KEEPER = Path(__file__).with_name("registry_keeper.py")
@@ -21,7 +20,6 @@ PROGRAMS = ("docker-registry", "registry")  # Debian's name, and the distributio
 CALL_TIMEOUT_S = 300.0
 START_TIMEOUT_S = 20.0
 END_TIMEOUT_S = 10.0
-PAUSE_S = 0.01
 LONGEST_SOCKET_PATH = 100  # the kernel's limit is 108
 
 
@@ -75,14 +73,13 @@ class RegistryProcess:
             os.close(reading)
 
     def _await_start(self, program: str) -> None:
-        deadline = time.monotonic() + START_TIMEOUT_S
-        while not self._answers():
-            assert self._keeper is not None
-            ended = os.path.exists(os.path.join(self._folder, "ended")) or self._keeper.poll() is not None
-            if ended or time.monotonic() > deadline:
-                raise EngineError(f"the registry {program} did not start: {self._last_words()}")
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                self._keeper.wait(PAUSE_S)
+        comes_true(lambda: self._answers() or self._has_ended(), START_TIMEOUT_S)
+        if self._has_ended() or not self._answers():
+            raise EngineError(f"the registry {program} did not start: {self._last_words()}")
+
+    def _has_ended(self) -> bool:
+        assert self._keeper is not None
+        return os.path.exists(os.path.join(self._folder, "ended")) or self._keeper.poll() is not None
 
     def _answers(self) -> bool:
         try:
@@ -111,9 +108,9 @@ class RegistryProcess:
             return
         if pipe is not None:
             os.close(pipe)
-            if self._keeper is not None:
-                with contextlib.suppress(subprocess.TimeoutExpired):
-                    self._keeper.wait(END_TIMEOUT_S)
+            keeper = self._keeper
+            if keeper is not None:
+                comes_true(lambda: keeper.poll() is not None, END_TIMEOUT_S)
         shutil.rmtree(self._folder, ignore_errors=True)
 
 

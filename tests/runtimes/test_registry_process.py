@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import freezegun
 import pytest
 
 from pytest_ecs_tasks.engine.ports import EngineError
@@ -53,6 +54,15 @@ def test_one_that_does_not_start_says_its_last_words_and_leaves_nothing(
 def test_a_program_that_is_none_is_an_error_too(tmp_path: Path, scratch: Path) -> None:
     with pytest.raises(EngineError, match="did not start"):
         RegistryProcess(str(tmp_path / "nowhere"))
+
+    assert list(scratch.iterdir()) == []
+
+
+def test_it_starts_and_ends_while_a_test_has_frozen_time(scratch: Path) -> None:
+    with freezegun.freeze_time("2020-02-29"):
+        registry = RegistryProcess(require_program())
+        registry.connect().close()
+        registry.close()
 
     assert list(scratch.iterdir()) == []
 

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import threading
-import time
 from collections.abc import Callable, Iterator
+
+from pytest_ecs_tasks.engine.system import SystemClock
+
+_CLOCK = SystemClock()
 
 QUIET_S = 0.3  # how long the engine was left alone, while a warm sandbox is still there
 QUIET_WHEN_EMPTY_S = 0.05
@@ -34,7 +37,7 @@ class Refill:
             if self._closed:
                 return
             if self._wanted_since is None:
-                self._wanted_since = time.monotonic()
+                self._wanted_since = _CLOCK.now()
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="ecs-tasks/sandbox pool", daemon=True)
                 self._thread.start()
@@ -51,7 +54,7 @@ class Refill:
             with self._changed:
                 self._busy -= 1
                 if not self._busy:
-                    self._quiet_since = time.monotonic()
+                    self._quiet_since = _CLOCK.now()
                     self._changed.notify()
 
     def close(self) -> None:
@@ -68,7 +71,7 @@ class Refill:
         """Wait until it is time to fill; False when it is closed."""
         with self._changed:
             while not self._closed:
-                left = self._left_s(time.monotonic())
+                left = self._left_s(_CLOCK.now())
                 if left is not None and left <= 0:
                     self._wanted_since = None
                     return True
