@@ -80,10 +80,14 @@ class TasksDeregistered:
 
 @dataclass(frozen=True, slots=True)
 class TargetsChecked:
-    """The targets that a task is have been checked; without a ``problem`` all of them have passed."""
+    """The targets that a task is have been checked; without a ``problem`` all of them have passed.
+
+    One that is not ``made`` says nothing: it could not be told how to check them.
+    """
 
     number: int
     problem: TargetProblem | None = None
+    made: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from pytest_ecs_tasks.core import service_facts as facts
 from pytest_ecs_tasks.core import service_texts as texts
 from pytest_ecs_tasks.core.model import TaskStatus
 from pytest_ecs_tasks.core.service_model import Registration, Service, ServiceTask
-from pytest_ecs_tasks.core.target_progress import TargetProgress, after_check
+from pytest_ecs_tasks.core.target_progress import PAUSE_S, TargetProgress, after_check
 
 _UNREGISTERED = {Registration.NONE, Registration.FAILED}
 _REGISTERED = {Registration.FAILED, Registration.REGISTERED}
@@ -76,7 +76,10 @@ def absorb_check(service: Service, fact: facts.TargetsChecked, now: float) -> Se
     task = service.find_task(fact.number)
     if task is None or task.targets is None:
         return service
-    targets = after_check(task.targets, fact.problem, now, hurried=service.pace.hurried)
+    if fact.made:
+        targets = after_check(task.targets, fact.problem, now, hurried=service.pace.hurried)
+    else:
+        targets = replace(task.targets, checking=False, next_at=now + PAUSE_S)
     return service.with_task(replace(task, targets=targets))
 
 

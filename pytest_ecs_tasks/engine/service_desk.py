@@ -267,10 +267,10 @@ class ServiceDesk:
 
         def check() -> None:
             try:
-                problem = self._tasks.check_targets(order.task_id)
+                fact = facts.TargetsChecked(order.number, self._tasks.check_targets(order.task_id))
             except Exception:  # noqa: BLE001 - the AWS or the task is going; a check that was not made says nothing
-                problem = None
-            self.post(arn, facts.TargetsChecked(order.number, problem))
+                fact = facts.TargetsChecked(order.number, made=False)
+            self.post(arn, fact)
 
         with self._changed:
             if self._closed:

@@ -81,6 +81,20 @@ def test_a_service_is_steady_only_when_its_targets_are_healthy() -> None:
     assert run.wake_at == run.now + SCHEDULE.interval_s
 
 
+def test_a_check_that_could_not_be_made_makes_no_target_healthy() -> None:
+    run = balanced()
+    run.settle(1)
+    run.post(facts.TaskRegistered(1, ENROLMENT))
+
+    run.post(facts.TargetsChecked(1, made=False))
+    assert not run.service.steady
+    run.pass_time(1)
+
+    assert len(orders_of(run, facts.CheckTargets)) == 2
+    run.post(facts.TargetsChecked(1))
+    assert run.service.steady
+
+
 def test_a_task_leaves_its_target_groups_before_it_is_told_to_stop() -> None:
     run = serving(2)
 
