@@ -124,6 +124,8 @@ def find_checked_port(task: Task, target: Target, check: TargetCheck) -> tuple[s
     """Return the container and the port of it that a health check reaches; ``None`` when nothing is at its port."""
     if check.port == "traffic-port":
         return target.container, target.container_port
+    if not check.port.isdecimal():  # moto takes what ELB refuses
+        return None
     port = int(check.port)
     if task.plan.definition.network_mode is not NetworkMode.BRIDGE:
         return target.container, port

@@ -31,7 +31,11 @@ def probe(dial: Callable[[], socket.socket], check: TargetCheck, host: str) -> T
             return _ask(connection, check, host, deadline) if check.protocol == "HTTP" else HEALTHY
     except TimeoutError:
         return TIMED_OUT
-    except (OSError, http.client.HTTPException):
+    except (
+        OSError,
+        http.client.HTTPException,
+        UnicodeEncodeError,
+    ):  # the last: moto takes paths that ELB refuses
         return FAILED
 
 

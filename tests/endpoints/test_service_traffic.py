@@ -212,6 +212,15 @@ def test_the_end_of_a_service_or_of_its_aws_deregisters_its_tasks(world: World) 
     assert world.log == ["register Target", "deregister Target"] * 2
 
 
+def test_a_health_check_port_that_is_none_fails_the_check(world: World) -> None:
+    check = TargetCheck(port="abc", schedule=CheckSchedule(interval_s=0.05, unhealthy_threshold=2))
+    world.groups.known = {GROUP: TargetGroup(GROUP, "ip", check=check)}
+
+    world.create(loadBalancers=[BALANCER])
+
+    world.wait(lambda service: any("is unhealthy in" in event.message for event in service.events))
+
+
 def test_a_task_that_cannot_be_registered_is_tried_until_it_can(world: World) -> None:
     world.groups.failure = RuntimeError("TargetGroupNotFound: One or more target groups not found")
     world.create(loadBalancers=[BALANCER])

@@ -104,6 +104,12 @@ def test_a_port_where_nothing_listens_fails() -> None:
         assert probe(refuse, TargetCheck(protocol), "10.0.0.2:80") == FAILED
 
 
+@pytest.mark.parametrize("server", [b"HTTP/1.1 200 OK\r\n\r\n"], indirect=True)
+@pytest.mark.parametrize("path", ["/ü", "/a b"])
+def test_a_path_that_no_request_can_have_fails(server: OneAnswer, path: str) -> None:
+    assert probe(server.dial, TargetCheck(path=path), "10.0.0.2:80") == FAILED
+
+
 @pytest.mark.parametrize("server", [b""], indirect=True)
 def test_a_tcp_check_is_content_with_a_connection(server: OneAnswer) -> None:
     assert probe(server.dial, TargetCheck("TCP"), "10.0.0.2:80") == HEALTHY
