@@ -251,10 +251,12 @@ class Performer:
         return {}
 
     def _start_container(self, task: Task, effect: effects.StartContainer) -> events.Event:
-        definition = task.container(effect.container).plan.definition
+        plan = task.container(effect.container).plan
+        definition = plan.definition
         self._endpoints.wait_until_ready()
         files = self._own.file_environments.get(effect.container, {})
-        unfit = find_null({**files, **secret_variables(self._own.secrets, effect.container)})
+        secrets = secret_variables(self._own.secrets, effect.container)
+        unfit = find_null({**files, **plan.environment, **secrets})
         if unfit is not None:
             raise EngineError(unfit)  # the engine would say it, too, with the value
         if effect.container in self._own.readers:
