@@ -158,7 +158,7 @@ def test_the_architecture_tells_the_order_of_imports_that_is_checked():
 
 
 @pytest.mark.parametrize("page", GUIDES, ids=name_of)
-def test_every_python_block_of_a_guide_is_one_that_is_run(page):
+def test_every_python_block_of_a_guide_is_a_whole_file_with_the_command_that_runs_it(page):
     text = page.read_text(encoding="utf-8")
     written = [step for step in doc_pages.read_steps(text) if isinstance(step, doc_pages.FileStep)]
     blocks = re.findall(r"^```python\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
