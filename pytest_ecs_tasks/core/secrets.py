@@ -47,7 +47,7 @@ def secret_log_options(secrets: Secrets, container: str) -> dict[str, Sensitive]
     }
 
 
-def find_null(variables: Mapping[str, str]) -> str | None:
+def find_null(variables: Mapping[str, Sensitive]) -> str | None:
     """Return why no process can have one of these variables, in runc's words and without the value."""
     for name, value in variables.items():
         if "\0" in name or "\0" in value:

@@ -251,12 +251,10 @@ class Performer:
         return {}
 
     def _start_container(self, task: Task, effect: effects.StartContainer) -> events.Event:
-        plan = task.container(effect.container).plan
-        definition = plan.definition
+        definition = task.container(effect.container).plan.definition
         self._endpoints.wait_until_ready()
         files = self._own.file_environments.get(effect.container, {})
-        secrets = secret_variables(self._own.secrets, effect.container)
-        unfit = find_null({**files, **plan.environment, **secrets})
+        unfit = find_null({**files, **secret_variables(self._own.secrets, effect.container)})
         if unfit is not None:
             raise EngineError(unfit)  # the engine would say it, too, with the value
         if effect.container in self._own.readers:

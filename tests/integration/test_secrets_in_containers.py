@@ -12,7 +12,6 @@ import docker
 import pytest
 
 from pytest_ecs_tasks.aws.handle import Aws
-from pytest_ecs_tasks.core.request import ContainerOverride
 from pytest_ecs_tasks.task import EcsTask
 from tasks import Run, shell
 
@@ -349,14 +348,6 @@ def test_a_value_that_no_process_can_have_is_refused_and_does_not_show(run: Run,
         'CannotStartContainerError: environment variable can\'t contain null(\\x00): "VALUE=***"'
     )
     assert CANARY not in f"{task.transcript()} {task.describe()} {task.events}"
-
-
-def test_a_variable_of_a_run_with_nul_is_refused_and_does_not_show(run: Run) -> None:
-    overrides = (ContainerOverride("app", environment={"VALUE": f"\0{CANARY}"}),)
-    task = run(shell("app", "true"), overrides=overrides).wait_stopped()
-
-    assert str(task["app"].reason).startswith("CannotStartContainerError: environment variable")
-    assert CANARY not in f"{task.transcript()} {task['app'].reason}"
 
 
 def test_a_file_with_nul_is_refused_and_does_not_show(run: Run, aws: Aws) -> None:
