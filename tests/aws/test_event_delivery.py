@@ -65,7 +65,7 @@ def receive(client: Any, url: str, count: int) -> list[str]:
     """Return the bodies of that many messages, once they are there, and of whatever has come with them."""
     bodies: list[str] = []
     while len(bodies) < count:
-        answer = client.receive_message(QueueUrl=url, MaxNumberOfMessages=10, WaitTimeSeconds=10)
+        answer = client.receive_message(QueueUrl=url, MaxNumberOfMessages=10, WaitTimeSeconds=20)
         messages = answer.get("Messages", [])
         assert messages, f"only {len(bodies)} of {count} came"
         for message in messages:
@@ -138,7 +138,7 @@ def test_a_fifo_queue_gets_the_group_of_its_target(aws, put_rule):
 
     aws.record_event(make_event())
 
-    answer = sqs.receive_message(QueueUrl=url, WaitTimeSeconds=10, AttributeNames=["MessageGroupId"])
+    answer = sqs.receive_message(QueueUrl=url, WaitTimeSeconds=20, AttributeNames=["MessageGroupId"])
     assert [each["Attributes"]["MessageGroupId"] for each in answer["Messages"]] == ["tasks"]
 
 

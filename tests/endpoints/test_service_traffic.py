@@ -26,7 +26,7 @@ from pytest_ecs_tasks.engine.system import SystemClock
 from pytest_ecs_tasks.errors import UnsupportedFieldWarning
 from pytest_ecs_tasks.testing.task import FakeTask
 
-PATIENCE_S = 10.0
+PATIENCE_S = 60.0
 ARN = "arn:aws:ecs:us-east-1:123456789012:service/default/web"
 GROUP = "arn:aws:elasticloadbalancing:us-east-1:123456789012:targetgroup/web/1"
 REGISTRY = "arn:aws:servicediscovery:us-east-1:123456789012:service/srv-1"

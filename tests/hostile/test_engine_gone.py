@@ -36,13 +36,13 @@ def test_it(ecs_task, ecs_aws):
     network = {"awsvpcConfiguration": {"subnets": ["subnet-1"]}}
     tasks = [task["taskArn"] for task in ecs.run_task(
         taskDefinition="sleeps", count=2, networkConfiguration=network)["tasks"]]
-    often = {"Delay": 1, "MaxAttempts": 50}
+    often = {"Delay": 1, "MaxAttempts": 100}
     ecs.get_waiter("tasks_running").wait(tasks=tasks, WaiterConfig=often)
     (HERE / "part").write_text(ecs_task["c"].runtime_id)
     (HERE / "part").rename(HERE / "ready")
     ecs.get_waiter("tasks_stopped").wait(tasks=tasks, WaiterConfig=often)
     described = ecs.describe_tasks(tasks=tasks)["tasks"]
-    ecs_task.wait_stopped(timeout=50)
+    ecs_task.wait_stopped(timeout=100)
     described += ecs.describe_tasks(tasks=[ecs_task.arn])["tasks"]
     (HERE / "ends").write_text(json.dumps([[task["lastStatus"], task["containers"][0]["reason"]] for task in described]))
     assert ecs_task["c"].exit_code == 0
@@ -92,10 +92,10 @@ class Gate:
     def shut(self) -> None:
         """Cut every connection; nobody can connect any more. Safe to call twice."""
         if self._process is not None:
+            self.path.unlink()  # first: nobody is refused meanwhile, who would tell of that
             self._process.kill()
             self._process.communicate()
             self._process = None
-            self.path.unlink()
 
 
 @pytest.fixture
@@ -117,10 +117,10 @@ def run_until_the_engine_goes(gate: Gate, directory: Path, engine_url: str) -> t
         )
     try:
         ready = directory / "ready"
-        assert wait_for(ready.exists, patience_s=60), log.read_text()
+        assert wait_for(ready.exists, patience_s=120), log.read_text()
         label = label_of(engine_url, ready.read_text(), RUN)
         gate.shut()
-        return run.wait(timeout=100), log.read_text(), label
+        return run.wait(timeout=250), log.read_text(), label
     finally:
         run.kill()
         run.wait()

@@ -31,7 +31,7 @@ def receive(aws: Aws, url: str, count: int) -> list[Any]:
     sqs = aws.client("sqs")
     found: list[Any] = []
     while len(found) < count:
-        answer = sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10, WaitTimeSeconds=10)
+        answer = sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10, WaitTimeSeconds=20)
         messages = answer.get("Messages", [])
         assert messages, f"only {len(found)} of {count} came"
         found += [json.loads(message["Body"]) for message in messages]

@@ -208,10 +208,10 @@ NEIGHBOURS = """
 import json, os, socket, sys, urllib.request
 own = socket.create_server(("0.0.0.0", 80))
 socket.create_connection(("127.0.0.1", 80)); print("own", own.accept()[1][0])
-with urllib.request.urlopen(os.environ["ECS_CONTAINER_METADATA_URI_V4"], timeout=10) as answer:
+with urllib.request.urlopen(os.environ["ECS_CONTAINER_METADATA_URI_V4"], timeout=60) as answer:
     print("metadata", json.load(answer)["Name"])
 for name in ("host.docker.internal", "host.containers.internal"):
-    with socket.create_connection((name, int(sys.argv[1])), timeout=10) as s: print(name, s.recv(100).decode())
+    with socket.create_connection((name, int(sys.argv[1])), timeout=60) as s: print(name, s.recv(100).decode())
 """
 
 
@@ -222,7 +222,7 @@ def test_port_80_is_the_applications_and_servers_of_the_machine_are_at_both_name
     with socket.create_server(("0.0.0.0", 0)) as server:
         app = python("app", NEIGHBOURS)
         task = run({**app, "command": [*app["command"], str(server.getsockname()[1])]}, network=network)
-        server.settimeout(30)
+        server.settimeout(100)
         for _ in range(2):
             connection, _ = server.accept()
             with connection:

@@ -152,7 +152,7 @@ def test_what_is_not_in_ecr_cannot_be_pulled(pull: Callable[..., EcsTask], name:
 def test_a_task_that_is_stopped_during_its_pull_stops_at_once(run: Run) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent_registry:
         task = run(shell("app", "true", image=f"127.0.0.1:{silent_registry.getsockname()[1]}/slow:1"))
-        silent_registry.settimeout(30)
+        silent_registry.settimeout(100)
         connection, _ = silent_registry.accept()
         with connection:
             task.stop(reason="too slow")

@@ -244,10 +244,11 @@ def test_a_container_that_somebody_removes_ends_the_task_and_nothing_is_left(
 ) -> None:
     with run(
         shell("web", "exec sleep 600"),
-        shell("side", "exec sleep 600", linuxParameters=INIT),
+        shell("side", "echo up; exec sleep 600", linuxParameters=INIT),
         volumes=[{"name": "data"}],
     ) as task:
         task.wait_running()
+        task.wait_for_log("up", container="side")  # its init takes SIGTERM by now
         cluster.room().runtime.remove_container(task["web"].runtime_id)
 
         task.wait_stopped()

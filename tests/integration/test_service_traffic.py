@@ -14,7 +14,6 @@ from pytest_ecs_tasks.errors import UnsupportedFieldWarning
 from pytest_ecs_tasks.task import EcsTask
 from tasks import PYTHON
 
-SOON = {"Delay": 1, "MaxAttempts": 60}
 # Answers 200, and 503 from the request for /break on.
 SERVER = """
 import http.server, os, signal
@@ -85,7 +84,7 @@ class Balanced:
         plane = self.aws.ecs
         assert isinstance(plane, ControlPlane)
         (service,) = plane.services.desk.services()
-        assert plane.services.desk.wait_until(service.arn, lambda service: service.steady, 60.0), (
+        assert plane.services.desk.wait_until(service.arn, lambda service: service.steady, 200.0), (
             self.messages()
         )
 
@@ -111,7 +110,7 @@ class Balanced:
 
 def break_it(task: EcsTask) -> None:
     with pytest.raises(urllib.error.HTTPError, match="503"):
-        urllib.request.urlopen(task.url("app", path="/break"), timeout=10)
+        urllib.request.urlopen(task.url("app", path="/break"), timeout=60)
 
 
 def test_a_task_is_a_target_from_its_start_to_its_end_and_as_healthy_as_it_answers(aws: Aws) -> None:
