@@ -10,6 +10,7 @@ import tempfile
 
 from pytest_ecs_tasks.engine.ports import EngineError
 from pytest_ecs_tasks.engine.system import comes_true
+from pytest_ecs_tasks.runtimes.wire import connect_unix
 
 START_TIMEOUT_S = 20.0
 END_TIMEOUT_S = 10.0
@@ -23,7 +24,7 @@ class PrivatePodman:
     """
 
     def __init__(self, program: str) -> None:
-        """Start it; returns when its socket is there. Raises :class:`EngineError` with its own last words."""
+        """Start it; returns when it listens. Raises :class:`EngineError` with its own last words."""
         self._owner = os.getpid()
         self._folder = tempfile.mkdtemp(prefix="ecs-tasks-podman-")
         socket_path = os.path.join(self._folder, "podman.sock")
@@ -39,8 +40,8 @@ class PrivatePodman:
                 start_new_session=True,
             )
         atexit.register(self.close)
-        comes_true(lambda: os.path.exists(socket_path) or self._has_ended(), START_TIMEOUT_S)
-        if not os.path.exists(socket_path):
+        comes_true(lambda: _listens(socket_path) or self._has_ended(), START_TIMEOUT_S)
+        if not _listens(socket_path):
             with open(log_path, encoding="utf-8", errors="replace") as log_text:
                 words = log_text.read().strip().splitlines()
             self.close()
@@ -67,3 +68,12 @@ class PrivatePodman:
 
     def _has_ended(self) -> bool:
         return self._process.poll() is not None
+
+
+def _listens(socket_path: str) -> bool:
+    """Tell whether somebody takes connections; the socket's file is there a moment before."""
+    try:
+        connect_unix(socket_path, END_TIMEOUT_S).close()
+    except OSError:
+        return False
+    return True
