@@ -8,11 +8,11 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from http import HTTPStatus
 from typing import Any
-from urllib.parse import urlencode
 from xml.etree import ElementTree
 
-from pytest_ecs_tasks.aws.calls import AwsCallError, authorization, call_patiently
+from pytest_ecs_tasks.aws.calls import AwsCallError
 from pytest_ecs_tasks.aws.json_api import JsonApi
+from pytest_ecs_tasks.aws.query_api import call_query, text_of
 from pytest_ecs_tasks.aws.references import Arn, parse_arn
 from pytest_ecs_tasks.core.event_input import EventInputError
 
@@ -96,12 +96,8 @@ class EventTargets:
 
     def _publish(self, arn: Arn, text: str) -> None:
         form = {"Action": "Publish", "Version": _SNS_VERSION, "TopicArn": str(arn), "Message": text}
-        headers = {
-            "Content-Type": "application/x-www-form-urlencoded; charset=utf-8",
-            "Authorization": authorization("sns", arn.region),
-        }
-        response, answer = call_patiently("POST", self._endpoint_url, "/", headers, urlencode(form).encode())
-        if response.status >= HTTPStatus.BAD_REQUEST:
+        status, answer = call_query(self._endpoint_url, "sns", arn.region, form)
+        if status >= HTTPStatus.BAD_REQUEST:
             raise AwsCallError(*_read_error(answer))
 
 
@@ -139,9 +135,7 @@ def _read_error(answer: bytes) -> tuple[str, str]:
         document = ElementTree.fromstring(answer)
     except ElementTree.ParseError:
         return "UnknownError", answer.decode(errors="replace")
-    found = {name: document.find(f".//{{*}}{name}") for name in ("Code", "Message")}
-    texts = {name: (element.text or "" if element is not None else "") for name, element in found.items()}
-    return texts["Code"] or "UnknownError", texts["Message"]
+    return text_of(document, "Code") or "UnknownError", text_of(document, "Message")
 
 
 def _describe_kind(arn: Arn | None) -> str:

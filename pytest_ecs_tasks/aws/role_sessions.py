@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime
 from http import HTTPStatus
-from urllib.parse import urlencode
 from xml.etree import ElementTree
 
-from pytest_ecs_tasks.aws.calls import AwsCallError, authorization, call_patiently
+from pytest_ecs_tasks.aws.calls import AwsCallError
+from pytest_ecs_tasks.aws.query_api import call_query, text_of
 from pytest_ecs_tasks.core.spec import Sensitive
 from pytest_ecs_tasks.engine.aws_ports import CredentialsError, RoleCredentials
 
@@ -30,32 +30,23 @@ def assume_role(
         "RoleSessionName": session_name,
         "DurationSeconds": str(DURATION_S),
     }
-    headers = {
-        "Content-Type": "application/x-www-form-urlencoded; charset=utf-8",
-        "Authorization": authorization("sts", region),
-    }
     failure = f"sts:AssumeRole of {role_arn}"
     try:
-        response, text = call_patiently("POST", endpoint_url, "/", headers, urlencode(form).encode())
-        document = ElementTree.fromstring(text)
+        status, body = call_query(endpoint_url, "sts", region, form)
+        document = ElementTree.fromstring(body)
     except (AwsCallError, ElementTree.ParseError) as error:
         raise CredentialsError(f"{failure}: {error}") from error
-    if response.status != HTTPStatus.OK:
-        reason = f"{_text(document, 'Code')}: {_text(document, 'Message')}"
-        raise CredentialsError(f"{failure}: {reason} (HTTP {response.status})")
+    if status != HTTPStatus.OK:
+        reason = f"{text_of(document, 'Code')}: {text_of(document, 'Message')}"
+        raise CredentialsError(f"{failure}: {reason} (HTTP {status})")
     try:
-        expires_at = datetime.fromisoformat(_text(document, "Expiration")).timestamp()
+        expires_at = datetime.fromisoformat(text_of(document, "Expiration")).timestamp()
     except ValueError as error:
         raise CredentialsError(f"{failure}: the answer has no credentials: {error}") from error
     return RoleCredentials(
         role_arn=role_arn,
-        access_key_id=_text(document, "AccessKeyId"),
-        secret_access_key=Sensitive(_text(document, "SecretAccessKey")),
-        session_token=Sensitive(_text(document, "SessionToken")),
+        access_key_id=text_of(document, "AccessKeyId"),
+        secret_access_key=Sensitive(text_of(document, "SecretAccessKey")),
+        session_token=Sensitive(text_of(document, "SessionToken")),
         expires_at=expires_at,
     )
-
-
-def _text(document: ElementTree.Element, name: str) -> str:
-    element = document.find(f".//{{*}}{name}")
-    return (element.text if element is not None else None) or ""

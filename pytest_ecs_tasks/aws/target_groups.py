@@ -8,11 +8,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from http import HTTPStatus
-from urllib.parse import parse_qsl, urlencode
+from urllib.parse import parse_qsl
 from xml.etree import ElementTree
 
-from pytest_ecs_tasks.aws.calls import AwsCallError, authorization, call_patiently
+from pytest_ecs_tasks.aws.calls import AwsCallError, call_patiently
 from pytest_ecs_tasks.aws.moto_program import PASSED_ON
+from pytest_ecs_tasks.aws.query_api import FORM, call_query, text_of
 from pytest_ecs_tasks.core.target_health import HealthRow, TargetHealth
 from pytest_ecs_tasks.core.target_progress import CheckSchedule
 from pytest_ecs_tasks.core.traffic import Target, TargetCheck, TargetGroup
@@ -20,7 +21,6 @@ from pytest_ecs_tasks.engine.aws_ports import HealthAnswer
 
 _API_VERSION = "2015-12-01"
 _NAMESPACE = f"http://elasticloadbalancing.amazonaws.com/doc/{_API_VERSION}/"
-_FORM = "application/x-www-form-urlencoded; charset=utf-8"
 
 
 class ElbTargetGroups:
@@ -40,7 +40,7 @@ class ElbTargetGroups:
         (group,) = _members(document, "TargetGroups")
         return TargetGroup(
             arn,
-            target_type=_text(group, "TargetType") or "instance",
+            target_type=text_of(group, "TargetType") or "instance",
             balanced=bool(_members(group, "LoadBalancerArns")),
             check=_read_check(group),
         )
@@ -55,7 +55,7 @@ class ElbTargetGroups:
 
     def describe_health(self, body: bytes, signature: str) -> HealthAnswer:
         """Return what the AWS itself answers to a DescribeTargetHealth. Raises :class:`AwsCallError`."""
-        headers = {"Content-Type": _FORM, "Authorization": signature, PASSED_ON: "1"}
+        headers = {"Content-Type": FORM, "Authorization": signature, PASSED_ON: "1"}
         response, content = call_patiently("POST", self._endpoint_url, "/", headers, body)
         form = dict(parse_qsl(body.decode()))
         rows: tuple[HealthRow, ...] = ()
@@ -92,16 +92,13 @@ class ElbTargetGroups:
     def _call(self, action: str, arn: str, parameters: Mapping[str, str]) -> ElementTree.Element:
         region = (arn.split(":") + [""] * 4)[3]
         form = {"Action": action, "Version": _API_VERSION, **parameters}
-        headers = {"Content-Type": _FORM, "Authorization": authorization("elasticloadbalancing", region)}
-        response, text = call_patiently("POST", self._endpoint_url, "/", headers, urlencode(form).encode())
+        status, body = call_query(self._endpoint_url, "elasticloadbalancing", region, form)
         try:
-            document = ElementTree.fromstring(text)
+            document = ElementTree.fromstring(body)
         except ElementTree.ParseError as error:
-            raise AwsCallError(
-                "RequestError", f"{action} was answered with HTTP {response.status}"
-            ) from error
-        if response.status != HTTPStatus.OK:
-            raise AwsCallError(_text(document, "Code"), _text(document, "Message"))
+            raise AwsCallError("RequestError", f"{action} was answered with HTTP {status}") from error
+        if status != HTTPStatus.OK:
+            raise AwsCallError(text_of(document, "Code"), text_of(document, "Message"))
         return document
 
 
@@ -121,14 +118,14 @@ def _name_target(target: Target) -> dict[str, str]:
 
 def _read_check(group: ElementTree.Element) -> TargetCheck:
     default = TargetCheck()
-    timeout = _text(group, "HealthCheckTimeoutSeconds")
-    interval = _text(group, "HealthCheckIntervalSeconds")
-    threshold = _text(group, "UnhealthyThresholdCount")
+    timeout = text_of(group, "HealthCheckTimeoutSeconds")
+    interval = text_of(group, "HealthCheckIntervalSeconds")
+    threshold = text_of(group, "UnhealthyThresholdCount")
     return TargetCheck(
-        protocol=_text(group, "HealthCheckProtocol") or default.protocol,
-        port=_text(group, "HealthCheckPort") or default.port,
-        path=_text(group, "HealthCheckPath") or default.path,
-        matcher=_text(group, "HttpCode") or default.matcher,
+        protocol=text_of(group, "HealthCheckProtocol") or default.protocol,
+        port=text_of(group, "HealthCheckPort") or default.port,
+        path=text_of(group, "HealthCheckPath") or default.path,
+        matcher=text_of(group, "HttpCode") or default.matcher,
         timeout_s=float(timeout) if timeout else default.timeout_s,
         schedule=CheckSchedule(
             float(interval) if interval else default.schedule.interval_s,
@@ -139,9 +136,9 @@ def _read_check(group: ElementTree.Element) -> TargetCheck:
 
 def _read_rows(document: ElementTree.Element) -> Iterator[HealthRow]:
     for member in _members(document, "TargetHealthDescriptions"):
-        health = TargetHealth(*(_text(member, name) for name in ("State", "Reason", "Description")))
-        port = _text(member, "Port")
-        yield HealthRow(_text(member, "Id"), int(port or 0), _text(member, "HealthCheckPort"), health)
+        health = TargetHealth(*(text_of(member, name) for name in ("State", "Reason", "Description")))
+        port = text_of(member, "Port")
+        yield HealthRow(text_of(member, "Id"), int(port or 0), text_of(member, "HealthCheckPort"), health)
 
 
 def _at_named_ports(rows: tuple[HealthRow, ...], form: Mapping[str, str]) -> tuple[HealthRow, ...]:
@@ -154,8 +151,3 @@ def _at_named_ports(rows: tuple[HealthRow, ...], form: Mapping[str, str]) -> tup
 
 def _members(document: ElementTree.Element, name: str) -> list[ElementTree.Element]:
     return document.findall(f".//{{*}}{name}/{{*}}member")
-
-
-def _text(document: ElementTree.Element, name: str) -> str:
-    element = document.find(f".//{{*}}{name}")
-    return (element.text if element is not None else None) or ""
