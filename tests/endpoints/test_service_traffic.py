@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from ecs_model import check_answer, check_error, check_request
+from ecs_model import call_checked
 from pytest_ecs_tasks.clusters.control_plane import ControlPlane, Launched
 from pytest_ecs_tasks.core import events
 from pytest_ecs_tasks.core.api.calls import ApiError
@@ -114,14 +114,7 @@ class World:
 
     def call(self, operation: str, **request: Any) -> dict[str, Any]:
         """Call ECS as an SDK does; the request and the answer fit the model."""
-        check_request(operation, request)
-        try:
-            answer = dict(self.plane.call(operation, request, None))
-        except ApiError as error:
-            check_error(operation, error.code)
-            raise
-        check_answer(operation, answer)
-        return answer
+        return call_checked(self.plane.call, operation, request)
 
     def create(self, **more: Any) -> None:
         container = {"name": "app", "image": "image", "memory": 64, "portMappings": [{"containerPort": 80}]}

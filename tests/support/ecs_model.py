@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from functools import cache
 from typing import Any
 
 import botocore.session
 from botocore.model import ServiceModel, Shape
+
+from pytest_ecs_tasks.core.api.calls import ApiError
 
 TYPES = {
     "string": str,
@@ -46,6 +48,22 @@ def check_error(operation: str, code: str) -> None:
     """Fail for an error code that ECS does not have for an operation."""
     codes = {shape.name for shape in ecs_model().operation_model(operation).error_shapes} | COMMON_ERRORS
     assert code in codes, f"{operation} never fails with {code}"
+
+
+def call_checked(
+    call: Callable[[str, Mapping[str, Any], None], Mapping[str, Any]],
+    operation: str,
+    request: Mapping[str, Any],
+) -> dict[str, Any]:
+    """Call ECS as an SDK does; the request and the answer, or the error's code, fit the model."""
+    check_request(operation, request)
+    try:
+        answer = dict(call(operation, request, None))
+    except ApiError as error:
+        check_error(operation, error.code)
+        raise
+    check_answer(operation, answer)
+    return answer
 
 
 def check(value: object, shape: Shape, place: str) -> None:
