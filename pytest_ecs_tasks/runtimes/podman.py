@@ -93,28 +93,26 @@ class PodmanRuntime(DockerRuntime):
         return tuple(sorted(names))
 
     def _pull_once(self, reference: str, login: RegistryLogin | None) -> None:
-        # Docker takes a registry on the loopback for one without TLS; here only the libpod call can be told
-        # so.
-        if not is_loopback_registry(reference):
+        if is_loopback_registry(reference):
+            self._move_without_tls("pull", {"reference": reference}, reference, login)
+        else:
             super()._pull_once(reference, login)
-            return
-        response = self._transport.call(
-            "POST",
-            f"{LIBPOD}/images/pull",
-            query={"reference": reference, "tlsVerify": "false"},
-            headers=self._transport.registry_header(reference, login),
-            timeout_s=PULL_TIMEOUT_S,
-        )
-        raise_error_in_stream(response.content)
 
     def push_image(self, reference: str, login: RegistryLogin) -> None:
-        if not is_loopback_registry(reference):
+        if is_loopback_registry(reference):
+            place = f"{quote(reference, safe='')}/push"
+            self._move_without_tls(place, {"destination": reference}, reference, login)
+        else:
             super().push_image(reference, login)
-            return
+
+    def _move_without_tls(
+        self, place: str, query: Mapping[str, object], reference: str, login: RegistryLogin | None
+    ) -> None:
+        """Pull or push. Docker takes a registry on the loopback for one without TLS; here only libpod can be told so."""
         response = self._transport.call(
             "POST",
-            f"{LIBPOD}/images/{quote(reference, safe='')}/push",
-            query={"destination": reference, "tlsVerify": "false"},
+            f"{LIBPOD}/images/{place}",
+            query={**query, "tlsVerify": "false"},
             headers=self._transport.registry_header(reference, login),
             timeout_s=PULL_TIMEOUT_S,
         )
