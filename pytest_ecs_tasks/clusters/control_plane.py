@@ -24,7 +24,7 @@ from pytest_ecs_tasks.core.service_model import FAST_PACE, Pace, Service
 from pytest_ecs_tasks.core.taskdef import TaskDefinition
 from pytest_ecs_tasks.core.traffic import BALANCERS, REGISTRIES, Enrolment, Traffic
 from pytest_ecs_tasks.endpoints.ecs_api import EcsApi, EcsApiServer
-from pytest_ecs_tasks.engine.aws_ports import ServiceRegistries, TargetGroups
+from pytest_ecs_tasks.engine.aws_ports import Names, ServiceRegistries, TargetGroups
 from pytest_ecs_tasks.engine.ports import Clock
 from pytest_ecs_tasks.engine.protection import Protection
 from pytest_ecs_tasks.engine.system import RandomIds
@@ -79,6 +79,7 @@ class ControlPlane(EcsApi):
         publish: Publish = lambda event: None,
         target_groups: TargetGroups | None = None,
         registries: ServiceRegistries | None = None,
+        find_gateway: Callable[[], str | None] = lambda: None,
     ) -> None:
         self._place = place
         self._server = server
@@ -95,7 +96,7 @@ class ControlPlane(EcsApi):
         self._started: list[str] = []  # the ids of the tasks that end with this ECS
         self._url: str | None = None
         self._is_closed = False
-        self._traffic = PlaneTraffic(target_groups, registries)
+        self._traffic = PlaneTraffic(target_groups, registries, find_gateway)
         self.services = PlaneServices(self, clock, pace, publish, self._traffic)
         self._sessions = PlaneSessions(clock)
 
@@ -119,6 +120,11 @@ class ControlPlane(EcsApi):
             self._states[region] = outcome.state
         told = self._perform(region, outcome)
         return {**self._complete(region, outcome), **told}
+
+    @property
+    def names(self) -> Names | None:
+        """What makes the names of its services resolve in a task."""
+        return self._traffic.names
 
     def describe_target_health(self, body: bytes, signature: str) -> tuple[int, bytes]:
         """Answer ELB's DescribeTargetHealth, which the ECS of an AWS answers for its tasks: status and body."""
@@ -262,8 +268,6 @@ class ControlPlane(EcsApi):
         for effect in outcome.effects:
             if isinstance(effect, calls.Advise):
                 advise(effect.definition, strict=self._strict)
-            if isinstance(effect, calls.Caution):
-                warn(effect.source, effect.text)
 
     def _perform(self, region: str, outcome: Outcome) -> Mapping[str, object]:
         """Do what a request has asked for; return the members of the answer that only the doing could tell."""
@@ -276,7 +280,7 @@ class ControlPlane(EcsApi):
                     self._stop(effect)
                 case calls.ProtectTask():
                     self._protect(effect)
-                case calls.Advise() | calls.Caution():
+                case calls.Advise():
                     pass  # it has been given before
                 case calls.CreateService() | calls.TellService():
                     self.services.perform(effect)
@@ -374,15 +378,10 @@ def advise(definition: TaskDefinition, *, strict: bool) -> None:
         fields = "".join(f"\n  {problem}" for problem in definition.unsupported)
         raise calls.client_error(f"{source} has fields that are not emulated (ecs_strict):{fields}")
     for problem in definition.unsupported:
-        warn(source, str(problem))
-
-
-def warn(source: str, text: str) -> None:
-    """Warn of what is not emulated. Raises :class:`ApiError` where warnings are errors."""
-    try:
-        warnings.warn_explicit(f"{source}: {text}", UnsupportedFieldWarning, source, 1)
-    except UnsupportedFieldWarning as error:
-        raise calls.client_error(str(error)) from error
+        try:
+            warnings.warn_explicit(f"{source}: {problem}", UnsupportedFieldWarning, source, 1)
+        except UnsupportedFieldWarning as error:
+            raise calls.client_error(str(error)) from error
 
 
 def remove_all(controls: Sequence[TaskControl]) -> None:

@@ -117,7 +117,9 @@ class LocalCluster:
         """Start a task and return at once; the ECS of that AWS knows it."""
         from pytest_ecs_tasks.aws.services import BotoServices
 
-        launched = self._launch(request, BotoServices(aws), self._ids.task_id(), registry=aws.registry)
+        launched = self._launch(
+            request, BotoServices(aws), self._ids.task_id(), registry=aws.registry, ecs=aws.ecs
+        )
         if isinstance(aws.ecs, ControlPlane):
             aws.ecs.adopt(request, launched)
         return EcsTask(launched.control)
@@ -130,7 +132,9 @@ class LocalCluster:
         def run(request: RunTaskRequest, task_id: str, watch: Watch | None) -> Launched:
             from pytest_ecs_tasks.aws.services import BotoServices
 
-            return self._launch(request, BotoServices(aws), task_id, watch, registry=aws.registry)
+            return self._launch(
+                request, BotoServices(aws), task_id, watch, registry=aws.registry, ecs=aws.ecs
+            )
 
         from pytest_ecs_tasks.aws.cloud_map import CloudMap
         from pytest_ecs_tasks.aws.target_groups import ElbTargetGroups
@@ -146,6 +150,7 @@ class LocalCluster:
             publish=aws.record_event,
             target_groups=ElbTargetGroups(lambda: aws.endpoint_url),
             registries=CloudMap(aws.api),
+            find_gateway=lambda: self.room().network.gateway,
         )
 
     def add_registry(self, aws: Aws, *, image: str | None = None) -> Registry:
@@ -167,6 +172,7 @@ class LocalCluster:
         watch: Watch | None = None,
         *,
         registry: object = None,
+        ecs: object = None,
     ) -> Launched:
         self._supervisor.check()
         room = self.room()
@@ -183,6 +189,8 @@ class LocalCluster:
         if isinstance(registry, Registry):
             registry.prepare(plan.images)
             tools = replace(tools, images=RegistryImages(tools.images, registry))
+        if isinstance(ecs, ControlPlane):
+            tools = replace(tools, names=ecs.names)
         performer = Performer(
             plan,
             tools,

@@ -5,11 +5,12 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from http import HTTPStatus
 
+from pytest_ecs_tasks.clusters.plane_names import PlaneNames
 from pytest_ecs_tasks.control import TaskControl
 from pytest_ecs_tasks.core.target_health import FAILED, HEALTHY, HealthRow, TargetHealth, merge
 from pytest_ecs_tasks.core.target_progress import CheckSchedule, TargetProblem
@@ -50,9 +51,16 @@ class PlaneTraffic:
     An ECS without them (``None``) finds none, and so refuses whatever would need one.
     """
 
-    def __init__(self, groups: TargetGroups | None, registries: ServiceRegistries | None) -> None:
+    def __init__(
+        self,
+        groups: TargetGroups | None,
+        registries: ServiceRegistries | None,
+        find_gateway: Callable[[], str | None],
+    ) -> None:
         self._groups = groups
         self._registries = registries
+        self._find_gateway = find_gateway
+        self.names = PlaneNames(registries) if registries is not None else None
         self._lock = threading.Lock()
         self._entries: dict[str, _Entry] = {}
 
@@ -86,7 +94,8 @@ class PlaneTraffic:
         Raises what the AWS's call raises; what has been registered by then is deregistered as all else.
         """
         task = control.snapshot()
-        host = Host(instance_id, _host_address(control, traffic))
+        gateway = self._find_gateway() if traffic.get(REGISTRIES) else None
+        host = Host(instance_id, _host_address(control, traffic), gateway or "")
         targets = find_targets(task, traffic, host)
         instances = find_instances(task, traffic, service, host)
         with self._lock:
@@ -95,6 +104,8 @@ class PlaneTraffic:
             self._elb.register(target)
         for instance in instances:
             self._cloud_map.register(instance)
+            if self.names is not None:
+                self.names.add(instance)
         return Enrolment(Counter(target.group_arn for target in targets), self._find_schedule(targets))
 
     def _find_schedule(self, targets: Sequence[Target]) -> CheckSchedule | None:
@@ -131,6 +142,8 @@ class PlaneTraffic:
                 with contextlib.suppress(Exception):  # the target group may be gone, or the whole AWS
                     self._elb.deregister(target)
             for instance in entry.instances if entry else ():
+                if self.names is not None:
+                    self.names.drop(instance)
                 with contextlib.suppress(Exception):  # likewise
                     self._cloud_map.deregister(instance)
         return gone

@@ -51,7 +51,6 @@ class Registry:
 
     arn: str
     name: str
-    namespace: str = ""
     record_types: frozenset[str] = frozenset()
 
     @property
@@ -72,12 +71,24 @@ class Target:
 
 
 @dataclass(frozen=True, slots=True)
+class Place:
+    """An address, and the port there where one is known."""
+
+    address: str
+    port: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class Instance:
-    """A task as an instance of a service registry; its id is the task's."""
+    """A task as an instance of a service registry; its id is the task's.
+
+    ``inside`` is where other tasks reach it, if not at the address and port of its attributes.
+    """
 
     registry_arn: str
     instance_id: str
     attributes: Mapping[str, str]
+    inside: Place | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,10 +101,14 @@ class Enrolment:
 
 @dataclass(frozen=True, slots=True)
 class Host:
-    """The machine that a task runs on: the container instance's id, and the address at which its host ports are reached."""
+    """The machine that a task runs on: the container instance's id, and the address at which its host ports are reached.
+
+    ``gateway`` is that address for containers; empty where it is not known.
+    """
 
     instance_id: str
     address: str
+    gateway: str = ""
 
 
 def find_targets(task: Task, traffic: Traffic, host: Host) -> tuple[Target, ...]:
@@ -103,8 +118,8 @@ def find_targets(task: Task, traffic: Traffic, host: Host) -> tuple[Target, ...]
         name, port = balancer["containerName"], balancer["containerPort"]
         place = _find_place(task, name, port, host)
         if place is not None:
-            target_id = place[0] if _is_awsvpc(task) else host.instance_id
-            found.append(Target(balancer["targetGroupArn"], target_id, place[1] or port, name, port))
+            target_id = place.address if _is_awsvpc(task) else host.instance_id
+            found.append(Target(balancer["targetGroupArn"], target_id, place.port or port, name, port))
     return tuple(found)
 
 
@@ -113,10 +128,12 @@ def find_instances(task: Task, traffic: Traffic, service: str, host: Host) -> tu
     found: list[Instance] = []
     for registry in traffic.get(REGISTRIES, ()):
         name, port = registry.get("containerName", ""), registry.get("containerPort")
-        place = _find_place(task, name, port or registry.get("port"), host)
+        port = port or registry.get("port")
+        place = _find_place(task, name, port, host)
         if place is not None:
-            attributes = _attributes(task, service, host, *place)
-            found.append(Instance(registry["registryArn"], task.plan.task_id, attributes))
+            attributes = _attributes(task, service, host, place)
+            inside = _find_inside(task, name, port, host)
+            found.append(Instance(registry["registryArn"], task.plan.task_id, attributes, inside))
     return tuple(found)
 
 
@@ -140,37 +157,49 @@ def _is_awsvpc(task: Task) -> bool:
     return task.plan.definition.network_mode is NetworkMode.AWSVPC
 
 
-def _find_place(task: Task, container: str, port: int | None, host: Host) -> tuple[str, int | None] | None:
+def _find_place(task: Task, container: str, port: int | None, host: Host) -> Place | None:
     """Return address and port of a container port; ``None`` when the task has none."""
     match task.plan.definition.network_mode:
         case NetworkMode.AWSVPC:
             sandbox = task.sandboxes.get(TASK_SANDBOX)
-            return (sandbox.address, port) if sandbox is not None and sandbox.address else None
+            return Place(sandbox.address, port) if sandbox is not None and sandbox.address else None
         case NetworkMode.BRIDGE:
             for binding in task.container(container).network_bindings:
                 if binding.container_port == port:
-                    return host.address, binding.host_port
+                    return Place(host.address, binding.host_port)
             return None
         case NetworkMode.HOST:
-            return host.address, port
+            return Place(host.address, port)
         case NetworkMode.NONE:
             return None
 
 
-def _attributes(task: Task, service: str, host: Host, address: str, port: int | None) -> dict[str, str]:
+def _find_inside(task: Task, container: str, port: int | None, host: Host) -> Place | None:
+    """Return where other tasks reach a container port whose host port they do not: the latter is open to this process alone."""
+    match task.plan.definition.network_mode:
+        case NetworkMode.BRIDGE:
+            sandbox = task.sandboxes.get(container)
+            return Place(sandbox.address, port) if sandbox is not None and sandbox.address else None
+        case NetworkMode.HOST:
+            return Place(host.gateway, port) if host.gateway else None
+        case NetworkMode.AWSVPC | NetworkMode.NONE:
+            return None
+
+
+def _attributes(task: Task, service: str, host: Host, place: Place) -> dict[str, str]:
     """Return what ECS tells Cloud Map of a task. Source: developer guide, service-discovery, "Service discovery concepts"."""
     region = task.plan.request.region
     attributes = {
         "AVAILABILITY_ZONE": f"{region}a",
         "AWS_INIT_HEALTH_STATUS": "HEALTHY",
-        "AWS_INSTANCE_IPV4": address,
+        "AWS_INSTANCE_IPV4": place.address,
         "ECS_CLUSTER_NAME": task.plan.request.cluster,
         "ECS_SERVICE_NAME": service,
         "ECS_TASK_DEFINITION_FAMILY": task.plan.definition.family,
         "REGION": region,
     }
-    if port is not None:
-        attributes["AWS_INSTANCE_PORT"] = str(port)
+    if place.port is not None:
+        attributes["AWS_INSTANCE_PORT"] = str(place.port)
     if task.plan.launch_type is LaunchType.EC2:
         attributes["EC2_INSTANCE_ID"] = host.instance_id
     return attributes

@@ -7,9 +7,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from pytest_ecs_tasks.core.cloud_map import Zone
 from pytest_ecs_tasks.core.spec import RegistryLogin, Sensitive
 from pytest_ecs_tasks.core.target_health import HealthRow
 from pytest_ecs_tasks.core.traffic import Instance, Registry, Target, TargetGroup
+from pytest_ecs_tasks.engine.ports import Sandbox
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,6 +193,14 @@ class TargetGroups(Protocol):
         ...
 
 
+class Names(Protocol):
+    """The names that the test's AWS has in DNS."""
+
+    def attach(self, sandbox: Sandbox, region: str) -> None:
+        """Have the names of a region resolve in a namespace. Raises :class:`~pytest_ecs_tasks.engine.ports.EngineError`."""
+        ...
+
+
 class ServiceRegistries(Protocol):
     """Cloud Map of the test's AWS. All raise what its call raises when it fails."""
 
@@ -204,4 +214,8 @@ class ServiceRegistries(Protocol):
 
     def deregister(self, instance: Instance) -> None:
         """Register an instance no longer."""
+        ...
+
+    def find_zone(self, name: str, region: str) -> Zone | None:
+        """Return the namespace in whose DNS a name is, as it is now; ``None`` when there is none."""
         ...

@@ -8,6 +8,7 @@ from concurrent.futures import Executor
 from dataclasses import dataclass, field
 
 from pytest_ecs_tasks.core.spec import RegistryLogin, Sensitive
+from pytest_ecs_tasks.engine.aws_ports import Names
 from pytest_ecs_tasks.engine.log_outputs import LogOutput
 from pytest_ecs_tasks.engine.ports import (
     Attachment,
@@ -23,7 +24,7 @@ from pytest_ecs_tasks.engine.watcher import Watcher
 
 @dataclass(frozen=True, slots=True)
 class Tools:
-    """What orders are done with; shared by every task of the run."""
+    """What orders are done with; shared by every task of the run, but for ``images`` and ``names``, which are an AWS's."""
 
     runtime: ContainerRuntime
     sandboxes: SandboxSource
@@ -35,6 +36,7 @@ class Tools:
     labels: Mapping[str, str]
     strict: bool = False
     keep_engine_logs: bool = False
+    names: Names | None = None
 
 
 @dataclass(slots=True)

@@ -185,6 +185,8 @@ class Performer:
         self._own.sandboxes[effect.sandbox] = sandbox
         sandbox.serve_aws(self._dial_aws)
         sandbox.serve_endpoints(lambda: self._endpoints.dial(sandbox.address or ""))
+        if self._tools.names is not None and not plan.dns_servers:  # those know nothing of the VPC's names
+            self._tools.names.attach(sandbox, self._plan.request.region)
         return events.SandboxReady(
             effect.sandbox,
             sandbox.container_id,

@@ -342,6 +342,9 @@ class Ids(Protocol):
 
 Dial = Callable[[], socket.socket]
 
+Resolve = Callable[[bytes], bytes | None]
+"""Answers a DNS message; ``None`` leaves it to the engine's nameserver."""
+
 
 class Sandbox(Protocol):
     """A network namespace of the engine, held by a container of ours, and the way into it and out of it."""
@@ -377,6 +380,13 @@ class Sandbox(Protocol):
 
     def serve_endpoints(self, dial: Dial) -> None:
         """Carry connections to 169.254.170.2:80 to what ``dial`` connects to; it is called on a thread for each."""
+        ...
+
+    def serve_names(self, resolve: Resolve) -> None:
+        """Have DNS queries by UDP to the namespace's nameservers answered by ``resolve``, called on a thread for each.
+
+        Raises :class:`EngineError` where it cannot be set up.
+        """
         ...
 
     def connect(self, port: int, *, host: str | None = None) -> socket.socket:

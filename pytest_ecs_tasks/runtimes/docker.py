@@ -265,7 +265,7 @@ class DockerRuntime:
         except ContainerNotFound:
             return
         except EngineError as error:
-            if error.status != 409:
+            if error.status != 409 or "already in progress" not in str(error):
                 raise
             # Somebody else's removal is under way: gone is what was promised, so wait for it.
             with suppress(EngineError):

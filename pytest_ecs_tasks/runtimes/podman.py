@@ -30,7 +30,7 @@ _OPENED = ("/tmp", "/var/tmp", "/run")
 _MOST_CLOSED_MIB = 1024  # a limit: what the image has there is copied
 SHORT_NAME_DEFAULTS = ("localhost/", "docker.io/library/", "docker.io/")
 KILLED = 137
-DEPENDENTS_LEAVE_WITHIN_S = (0.05, 0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 6.4)
+REMOVABLE_WITHIN_S = (0.05, 0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 6.4)
 SETTLE_TIMEOUT_S = 10.0
 
 # Where the memory cgroup of a rootful container is on this kernel, by cgroup version and by who makes the
@@ -42,6 +42,7 @@ _OOM_COUNTERS = (
     "/sys/fs/cgroup/machine.slice/libpod-{id}.scope/memory.events",
 )
 _OOM_KILLS = re.compile(r"^oom_kill (\d+)$", re.M)
+_PASSING = re.compile("has dependent containers|container state improper")
 _ID = re.compile(r"(?:sha256:)?[0-9a-f]{12,64}")
 
 
@@ -196,7 +197,7 @@ class PodmanRuntime(DockerRuntime):
 
     def remove_container(self, container_id: str) -> None:
         self._oom.pop(container_id, None)
-        for pause_s in (*DEPENDENTS_LEAVE_WITHIN_S, None):
+        for pause_s in (*REMOVABLE_WITHIN_S, None):
             try:
                 super().remove_container(container_id)
                 return
@@ -204,8 +205,9 @@ class PodmanRuntime(DockerRuntime):
                 # A removal that raced ours makes this a 500 instead of a 404.
                 if "no such container" in str(error):
                     return
-                # On a busy machine a member counts for a moment after its own removal has been answered.
-                if pause_s is None or "has dependent containers" not in str(error):
+                # On a busy machine a member counts for a moment after its own removal has been answered, and what ends
+                # just now cannot be killed: "container state improper: stopped".
+                if pause_s is None or not _PASSING.search(str(error)):
                     raise
                 threading.Event().wait(pause_s)
 

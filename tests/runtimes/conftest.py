@@ -22,6 +22,7 @@ from pytest_ecs_tasks.runtimes.docker import DockerRuntime
 from pytest_ecs_tasks.runtimes.owner import OWNER_LABEL, RUN_LABEL, owner_of_this_process
 from pytest_ecs_tasks.runtimes.transport import Endpoint
 from pytest_ecs_tasks.testing.runtime import FakeRuntime
+from tests.support.namespaces import Namespaces
 
 BUSYBOX = "pytest-ecs-tasks/busybox:1"
 
@@ -221,3 +222,9 @@ def _clean(bench: Bench) -> Iterator[Bench]:
     finally:
         bench.runtime.sweep(bench.label)
     assert left_on(bench.runtime, bench.run) == []
+
+
+@pytest.fixture
+def namespaces(real: Any) -> Iterator[Namespaces]:
+    with contextlib.ExitStack() as stack:
+        yield Namespaces(real, stack)

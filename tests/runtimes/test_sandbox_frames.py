@@ -56,7 +56,7 @@ def test_frames_are_found_in_whatever_pieces_they_come() -> None:
 
 
 @pytest.mark.parametrize(
-    "wire", [b"HTTP/1.1 400 Bad", b"\0\0\0\1\x0a\0\0\0", b"\0\0\0\1\0\0\0\0", b"\0\0\0\1\6\0\x80\0"]
+    "wire", [b"HTTP/1.1 400 Bad", b"\0\0\0\1\x0f\0\0\0", b"\0\0\0\1\0\0\0\0", b"\0\0\0\1\6\0\x80\0"]
 )
 def test_bytes_that_are_no_frame_are_an_error(wire: bytes) -> None:
     with pytest.raises(ProtocolError, match="not the link's"):
@@ -64,19 +64,19 @@ def test_bytes_that_are_no_frame_are_an_error(wire: bytes) -> None:
 
 
 def test_a_hello_gives_the_address_and_the_ports() -> None:
-    hello = b"ECSL\0\2\0\2\x0a\0\0\2\0\0\0\0\0\1\xc9\xd6\0\2\xc9\xd7"
-    assert parse_hello(hello) == Hello(2, "10.0.0.2", {1: 51670, 2: 51671})
-    assert parse_hello(b"ECSL\0\2\0\0\0\0\0\0\0\0\0\0") == Hello(2, None, {})
+    hello = b"ECSL\0\3\0\2\x0a\0\0\2\0\0\0\0\0\1\xc9\xd6\0\2\xc9\xd7"
+    assert parse_hello(hello) == Hello(3, "10.0.0.2", {1: 51670, 2: 51671})
+    assert parse_hello(b"ECSL\0\3\0\0\0\0\0\0\0\0\0\0") == Hello(3, None, {})
 
 
 def test_a_hello_says_what_could_not_be_set_up_and_why() -> None:
-    hello = parse_hello(b"ECSL\0\2\0\0\0\0\0\0\0\4\0\x5f")
+    hello = parse_hello(b"ECSL\0\3\0\0\0\0\0\0\0\4\0\x5f")
 
     assert hello.setup_failure == SetupFailure(SetupStep.ENDPOINTS_RULE, errno.EOPNOTSUPP)
 
 
 def test_a_sandbox_of_another_version_is_refused() -> None:
-    with pytest.raises(ProtocolError, match="speaks version 1 of the link, this plugin 2"):
+    with pytest.raises(ProtocolError, match="speaks version 1 of the link, this plugin 3"):
         parse_hello(b"ECSL\0\1\0\0\0\0\0\0")
 
 
@@ -84,10 +84,10 @@ def test_a_sandbox_of_another_version_is_refused() -> None:
     "payload",
     [
         b"",
-        b"ECSX\0\2\0\0\0\0\0\0\0\0\0\0",
-        b"ECSL\0\2\0\0\0\0\0\0",
-        b"ECSL\0\2\0\1\0\0\0\0\0\0\0\0\0\1",
-        b"ECSL\0\2\0\2\0\0\0\0\0\0\0\0\0\1\0\1",
+        b"ECSX\0\3\0\0\0\0\0\0\0\0\0\0",
+        b"ECSL\0\3\0\0\0\0\0\0",
+        b"ECSL\0\3\0\1\0\0\0\0\0\0\0\0\0\1",
+        b"ECSL\0\3\0\2\0\0\0\0\0\0\0\0\0\1\0\1",
     ],
 )
 def test_a_hello_that_is_cut_or_not_ours_is_refused(payload: bytes) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import platform
 import signal
@@ -12,6 +13,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from importlib.resources import files
 from pathlib import Path
 
@@ -26,7 +28,7 @@ ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 PROGRAM = (
     Path(str(files("pytest_ecs_tasks.runtimes.sandbox"))) / f"sandbox-{ARCHITECTURES[platform.machine()]}"
 )
-HELLO = make_frame(0, FrameType.HELLO, b"ECSL\0\2\0\1\x0a\0\0\2\0\0\0\0\0\1\xc9\xd6")
+HELLO = make_frame(0, FrameType.HELLO, b"ECSL\0\3\0\1\x0a\0\0\2\0\0\0\0\0\1\xc9\xd6")
 
 
 class EchoServer:
@@ -354,13 +356,71 @@ def test_a_sandbox_that_says_nothing_is_not_waited_for_longer(fake: tuple[Link, 
         _ = link.hello
 
 
+def serve_names(link: Link, engine: socket.socket, answer: bytes) -> Future[None]:
+    """Have names served, and the sandbox say ``answer`` to that; return what became of it."""
+    with ThreadPoolExecutor(1) as pool:
+        done = pool.submit(
+            link.serve_names, lambda query: query.upper() if query.startswith(b"ours") else None
+        )
+        assert engine.recv(8, socket.MSG_WAITALL) == make_frame(0, FrameType.NAMES)
+        engine.sendall(framed(answer))
+    return done
+
+
+def test_a_query_is_answered_or_left_to_the_nameserver(fake: tuple[Link, socket.socket]) -> None:
+    link, engine = fake
+    engine.sendall(framed(HELLO))
+    assert serve_names(link, engine, make_frame(0, FrameType.NAMED, b"\0\0")).result() is None
+
+    engine.sendall(framed(make_frame(0, FrameType.QUERY, b"ours?")))
+    answered = engine.recv(13, socket.MSG_WAITALL)
+    engine.sendall(framed(make_frame(0, FrameType.QUERY, b"other")))
+    left = engine.recv(13, socket.MSG_WAITALL)
+
+    assert answered == make_frame(0, FrameType.ANSWER, b"OURS?")
+    assert left == make_frame(0, FrameType.ASK, b"other")
+
+
+def test_names_that_the_sandbox_cannot_serve_are_its_error(fake: tuple[Link, socket.socket]) -> None:
+    link, engine = fake
+    engine.sendall(framed(HELLO))
+
+    refused = serve_names(link, engine, make_frame(0, FrameType.NAMED, b"\0\x5f"))
+
+    with pytest.raises(OSError, match="not supported") as raised:
+        refused.result()
+    assert raised.value.errno == errno.EOPNOTSUPP
+
+
+def test_who_waits_for_names_learns_that_the_link_broke(fake: tuple[Link, socket.socket]) -> None:
+    link, engine = fake
+    engine.sendall(framed(HELLO))
+
+    broken = serve_names(link, engine, make_frame(0, FrameType.NAMES))
+
+    with pytest.raises(LinkError, match="sent a frame of type NAMES"):
+        broken.result()
+    with pytest.raises(LinkError, match="sent a frame of type NAMES"):
+        link.serve_names(lambda query: None)
+
+
+def test_a_sandbox_that_does_not_serve_names_is_not_waited_for(fake: tuple[Link, socket.socket]) -> None:
+    link, engine = fake
+    engine.sendall(framed(HELLO))
+
+    with pytest.raises(TimeoutError, match=r"did not serve names within 0\.05 s"):
+        link.serve_names(lambda query: None, timeout=0.05)
+
+
 @pytest.mark.parametrize(
     ("wire", "words"),
     [
         (make_frame(2, FrameType.OPEN, b"\0\1"), "said something else before its hello"),
         (HELLO + HELLO, "sent a frame of type HELLO"),
         (HELLO + make_frame(2, FrameType.CONNECT, b"\x7f\0\0\1\0\x50"), "sent a frame of type CONNECT"),
-        (HELLO + make_frame(2, FrameType(6), b"")[:4] + b"\x0c\0\0\0", "a frame that is not the link's"),
+        (HELLO + make_frame(0, FrameType.NAMED, b"\0\0"), "sent a frame of type NAMED"),
+        (HELLO + make_frame(0, FrameType.ASK, bytes(12)), "sent a frame of type ASK"),
+        (HELLO + make_frame(2, FrameType(6), b"")[:4] + b"\x0f\0\0\0", "a frame that is not the link's"),
     ],
 )
 def test_a_sandbox_that_breaks_the_rules_breaks_its_link(

@@ -322,6 +322,11 @@ def test_frames_of_a_stream_that_is_over_are_ignored(sandbox: Sandbox, server: s
         (make_frame(1, FrameType.GRANT, b"abc"), "a frame of the wrong size, stream 1"),
         (make_frame(1, FrameType.END, b"abc"), "a frame of the wrong size, stream 1"),
         (make_frame(0, FrameType.DATA, b"abc"), "a frame without a stream, stream 0"),
+        (make_frame(1, FrameType.NAMES), "a frame of names with a stream, stream 1"),
+        (make_frame(0, FrameType.NAMES, b"abc"), "a frame of the wrong size, stream 0"),
+        (make_frame(0, FrameType.ANSWER, bytes(11)), "a frame of the wrong size, stream 0"),
+        (make_frame(0, FrameType.ANSWER, bytes(12)), "an answer to no query, stream 0"),
+        (make_frame(0, FrameType.ASK, bytes(12)), "an answer to no query, stream 0"),
         (make_connect(2, "127.0.0.1", 80), "a connect with an id that is even or in use, stream 2"),
     ],
 )

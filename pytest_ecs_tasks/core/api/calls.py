@@ -106,14 +106,6 @@ class Advise:
 
 
 @dataclass(frozen=True, slots=True)
-class Caution:
-    """Warn of a part of a request that is not emulated. ``source`` is what it is about."""
-
-    source: str
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
 class CreateService:
     """Have the service scheduler take a service on."""
 
@@ -146,7 +138,7 @@ class OpenSession:
     command: str = field(repr=False)
 
 
-Effect = OpenSession | StartTask | StopTask | ProtectTask | Advise | Caution | CreateService | TellService
+Effect = OpenSession | StartTask | StopTask | ProtectTask | Advise | CreateService | TellService
 
 
 @dataclass(frozen=True, slots=True)

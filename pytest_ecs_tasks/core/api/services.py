@@ -13,9 +13,7 @@ from pytest_ecs_tasks.core import service_facts as facts
 from pytest_ecs_tasks.core.api.calls import (
     ApiError,
     Call,
-    Caution,
     CreateService,
-    Effect,
     LaterService,
     Outcome,
     TellService,
@@ -78,8 +76,7 @@ def create_service(state: EcsState, call: Call) -> Outcome:
     if token[1]:
         state = replace(state, tokens={**state.tokens, token: UsedToken(request)})
     effect = CreateService(name, arn, cluster.arn, settings, deployment_id(call))
-    effects: tuple[Effect, ...] = (*_cautions(call, name), effect)
-    return Outcome(state, effects=effects, later=LaterService("service", arn))
+    return Outcome(state, effects=(effect,), later=LaterService("service", arn))
 
 
 def update_service(state: EcsState, call: Call) -> Outcome:
@@ -104,8 +101,8 @@ def update_service(state: EcsState, call: Call) -> Outcome:
         _check_tasks(state, call, cluster, registered, settings)
         _check_traffic(call, settings, registered)
     fact = facts.ServiceUpdated(settings, deployment_id(call) if deploys else None)
-    effects: tuple[Effect, ...] = (*_cautions(call, service.name), TellService(service.arn, fact))
-    return Outcome(state, effects=effects, later=LaterService("service", service.arn))
+    effect = TellService(service.arn, fact)
+    return Outcome(state, effects=(effect,), later=LaterService("service", service.arn))
 
 
 def delete_service(state: EcsState, call: Call) -> Outcome:
@@ -245,15 +242,6 @@ def _check_traffic(call: Call, settings: ServiceSettings, registered: Registered
         check_containers(traffic, definition)
     except ServiceRequestError as error:
         raise ApiError(error.code, str(error)) from error
-
-
-def _cautions(call: Call, service: str) -> tuple[Caution, ...]:
-    names = [f"{each.name}.{each.namespace}" for each in call.registries.values() if each.resolves]
-    text = (
-        "is not in the DNS of the tasks: its tasks are instances in Cloud Map, where DiscoverInstances finds them, and "
-        "reach each other by address"
-    )
-    return tuple(Caution(f"service {service}", f"serviceRegistries: {name} {text}") for name in names)
 
 
 def _cannot_create_again(existing: Service) -> ApiError:

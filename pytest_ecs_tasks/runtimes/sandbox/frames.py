@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import IntEnum
 
-VERSION = 2
+VERSION = 3
 """The language's version; both ends are of the same release, so there is only one."""
 
 WINDOW = 256 * 1024
@@ -70,6 +70,11 @@ class FrameType(IntEnum):
     GRANT = 7
     END = 8
     RESET = 9
+    NAMES = 10
+    NAMED = 11
+    QUERY = 12
+    ANSWER = 13
+    ASK = 14
 
 
 class SetupStep(IntEnum):
@@ -148,6 +153,12 @@ def parse_refusal(payload: bytes, target: str) -> OSError:
     return OSError(here, os.strerror(here), target)
 
 
+def parse_named(payload: bytes) -> OSError | None:
+    """Return why names cannot be served, as a NAMED frame says; ``None`` when they are."""
+    here = _errno_here(int.from_bytes(payload, "big"))
+    return OSError(here, os.strerror(here)) if here else None
+
+
 def _errno_here(number: int) -> int:
     return _LINUX_ERRNO.get(number, number)
 
@@ -167,7 +178,7 @@ class FrameReader:
             while len(rest) - at >= _HEADER.size:
                 stream, word = _HEADER.unpack_from(rest, at)
                 size = word & 0xFFFFFF
-                if size > MAX_PAYLOAD or not FrameType.HELLO <= word >> 24 <= FrameType.RESET:
+                if size > MAX_PAYLOAD or not FrameType.HELLO <= word >> 24 <= FrameType.ASK:
                     raise ProtocolError(f"a frame that is not the link's: {bytes(rest[at : at + 16])!r}")
                 end = at + _HEADER.size + size
                 if end > len(rest):

@@ -11,7 +11,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from functools import partial
 
-from pytest_ecs_tasks.engine.ports import Dial, EngineError
+from pytest_ecs_tasks.engine.ports import Dial, EngineError, Resolve
 from pytest_ecs_tasks.engine.sockets import (
     accept_connection,
     close_with_reset,
@@ -29,6 +29,7 @@ from pytest_ecs_tasks.runtimes.sandbox.frames import (
     make_connect,
     make_frame,
     parse_hello,
+    parse_named,
     parse_refusal,
 )
 from pytest_ecs_tasks.runtimes.sandbox.loop import READ, SHARED_LOOP, WRITE
@@ -38,7 +39,20 @@ _CHUNK = 128 * 1024
 _OUTPUT_FULL = 256 * 1024
 _OUTPUT_LOW = 64 * 1024
 _STDERR_KEPT = 4096
+_MOST_QUERIES = 64  # at a time; one more is lost, and asked again
 _WOULD_BLOCK = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
+
+
+_OURS = frozenset(
+    {
+        FrameType.HELLO,
+        FrameType.CONNECT,
+        FrameType.NAMES,
+        FrameType.NAMED,
+        FrameType.ANSWER,
+        FrameType.ASK,
+    }
+)
 
 
 class LinkError(EngineError):
@@ -93,6 +107,9 @@ class Link:
         self._streams: dict[int, Stream] = {}
         self._connecting: dict[int, _Connecting] = {}
         self._next_number = 1
+        self._resolve: Resolve = lambda query: None
+        self._naming: deque[Future[None]] = deque()
+        self._queries = 0
         self._lock = threading.Lock()
         self._addresses: dict[int, tuple[str, int]] = {}
         self._listeners: list[socket.socket] = []
@@ -122,6 +139,22 @@ class Link:
     def set_service(self, service: int, dial: Dial) -> None:
         """Say how to connect to a service from now on: a warm sandbox gets its AWS late."""
         self._services[service] = dial
+
+    def serve_names(self, resolve: Resolve, timeout: float = 10.0) -> None:
+        """Have queries of the namespace to its nameservers answered by ``resolve`` from now on.
+
+        It is called on a thread of its own for each; for ``None`` the nameserver is asked. ``timeout`` in seconds. Raises
+        OSError where the namespace cannot be set up for it, TimeoutError, and LinkError.
+        """
+        answer: Future[None] = Future()
+        if not self._loop.post(self, partial(self._begin_names, resolve, answer)):
+            raise self._closed_error()
+        try:
+            answer.result(timeout)
+        except TimeoutError:
+            if answer.done():
+                raise  # the kernel's own, from inside
+            raise TimeoutError(f"the sandbox did not serve names within {timeout:g} s") from None
 
     def connect(self, port: int, *, host: str = OWN_ADDRESS, timeout: float = 10.0) -> socket.socket:
         """Connect to a port from inside the namespace and return the connection, as a socket that blocks.
@@ -255,7 +288,11 @@ class Link:
             self._open(number, int.from_bytes(payload, "big"))
         elif kind in (FrameType.CONNECTED, FrameType.REFUSED):
             self._take_answer(number, kind, payload)
-        elif kind in (FrameType.HELLO, FrameType.CONNECT):
+        elif kind is FrameType.QUERY:
+            self._take_query(payload)
+        elif kind is FrameType.NAMED and self._naming:
+            self._end_naming(parse_named(payload))
+        elif kind in _OURS:
             raise ProtocolError(f"the sandbox sent a frame of type {kind.name}, which is not its to send now")
         elif stream := self._streams.get(number):
             stream.take(kind, payload)
@@ -289,6 +326,43 @@ class Link:
             return
         if not self._loop.post(self, partial(stream.attach, connection)):
             connection.close()
+
+    def _begin_names(self, resolve: Resolve, answer: Future[None]) -> None:
+        if self._over.is_set():
+            answer.set_exception(self._closed_error())
+            return
+        self._resolve = resolve
+        self._naming.append(answer)
+        self.send(make_frame(0, FrameType.NAMES))
+
+    def _end_naming(self, error: Exception | None) -> None:
+        answer = self._naming.popleft()
+        if error is None:
+            answer.set_result(None)
+        else:
+            answer.set_exception(error)
+
+    def _take_query(self, query: bytes) -> None:
+        if self._queries >= _MOST_QUERIES:
+            return
+        self._queries += 1
+        threading.Thread(target=self._find_answer, args=(query,), name="ecs-tasks/name", daemon=True).start()
+
+    def _find_answer(self, query: bytes) -> None:
+        """Runs on a thread of its own: the AWS is asked."""
+        try:
+            answer = self._resolve(query)
+        except Exception as error:  # noqa: BLE001 - whatever the service raises is the service's
+            self.service_error = error
+            answer = None
+        kind = FrameType.ASK if answer is None else FrameType.ANSWER
+        frame = make_frame(0, kind, query if answer is None else answer)
+        self._loop.post(self, partial(self._send_answer, frame))
+
+    def _send_answer(self, frame: bytes) -> None:
+        self._queries -= 1
+        if not self._over.is_set():
+            self.send(frame)
 
     def _ask(
         self, host: str, port: int, connected: Callable[[], None], refused: Callable[[Exception], None]
@@ -395,6 +469,8 @@ class Link:
         for asked in tuple(self._connecting.values()):
             asked.refused(self._closed_error())
         self._connecting.clear()
+        while self._naming:
+            self._end_naming(self._closed_error())
         self._held.clear()
         self._output.clear()
         SHARED_LOOP.leave(self._loop)

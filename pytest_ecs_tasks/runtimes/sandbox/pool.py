@@ -13,7 +13,7 @@ from collections.abc import Mapping
 
 from pytest_ecs_tasks.core.plan import SandboxPlan
 from pytest_ecs_tasks.core.spec import ContainerSpec, NetworkBinding
-from pytest_ecs_tasks.engine.ports import ContainerRuntime, Dial, EngineError, NetworkFacts
+from pytest_ecs_tasks.engine.ports import ContainerRuntime, Dial, EngineError, NetworkFacts, Resolve
 from pytest_ecs_tasks.engine.sockets import Socket, dial_tcp
 from pytest_ecs_tasks.runtimes.sandbox.frames import (
     AWS_SERVICE,
@@ -72,6 +72,13 @@ class EngineSandbox:
     def serve_endpoints(self, dial: Dial) -> None:
         """Carry connections to 169.254.170.2:80 to what ``dial`` connects to."""
         self._link.set_service(ENDPOINTS_SERVICE, dial)
+
+    def serve_names(self, resolve: Resolve) -> None:
+        """Have DNS queries by UDP answered by ``resolve``, and by the engine's nameserver where that returns ``None``."""
+        try:
+            self._link.serve_names(resolve)
+        except OSError as error:
+            raise names_error(error) from error
 
     def connect(self, port: int, *, host: str | None = None) -> socket.socket:
         """Connect to a TCP port from inside the namespace: at its own address, or at ``host``."""
@@ -216,7 +223,7 @@ class SandboxPool:
             dns_search=plan.dns_search,
             sysctls=plan.sysctls,
             published_ports=plan.ports,
-            capabilities_add=("NET_ADMIN",),  # over its own namespace, until it has set that up
+            capabilities_add=("NET_ADMIN",),  # over its own namespace, and in use only while that is set up
             capabilities_drop=("ALL",),
             read_only_root=True,
             no_new_privileges=True,
@@ -233,21 +240,31 @@ _SETUP_WORDS = {
 }
 
 
+_NO_CAPABILITY = (
+    "The sandbox, the container that owns the task's network, needs the capability NET_ADMIN there. Something "
+    "takes it away: look at the engine's security options (authorization plugins, seccomp, SELinux)."
+)
+_NO_NAT = (
+    "The kernel under the engine must have nf_tables with NAT. On the engine's machine run "
+    "`sudo modprobe -a nf_tables nft_chain_nat nft_redir`, or use an engine on a kernel that has them."
+)
+
+
 def setup_error(failure: SetupFailure) -> EngineError:
     """Say which link-local address a task cannot have, why, and what to do."""
     if failure.error in (errno.EPERM, errno.EACCES):
-        hint = (
-            "The sandbox, the container that owns the task's network, needs the capability NET_ADMIN there. Something "
-            "takes it away: look at the engine's security options (authorization plugins, seccomp, SELinux)."
-        )
+        hint = _NO_CAPABILITY
     elif failure.step is SetupStep.ENDPOINTS_RULE:
-        hint = (
-            "The kernel under the engine must have nf_tables with NAT. On the engine's machine run "
-            "`sudo modprobe -a nf_tables nft_chain_nat nft_redir`, or use an engine on a kernel that has them."
-        )
+        hint = _NO_NAT
     else:
         hint = "Use an engine whose containers have the kernel's own network stack: a user-space kernel may have less."
     return EngineError(f"{_SETUP_WORDS[failure.step]} ({os.strerror(failure.error)})", hint=hint)
+
+
+def names_error(error: OSError) -> EngineError:
+    """Say why Cloud Map's names do not resolve in a task, and what to do."""
+    words = f"names of Cloud Map cannot be resolved in the task: {error.strerror or error}"
+    return EngineError(words, hint=_NO_CAPABILITY if isinstance(error, PermissionError) else _NO_NAT)
 
 
 def ensure_sandbox_image(runtime: ContainerRuntime) -> str:

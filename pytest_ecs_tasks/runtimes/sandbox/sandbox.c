@@ -6,8 +6,12 @@
  *     sandbox [NAME=PORT]...    listen on 127.0.0.1:PORT (0: any free port) for a service of the host; names: services[]
  *
  * Where there are endpoints, it gives the namespace ECS's link-local addresses before anything else: 169.254.170.2:80 leads
- * to that listener, and the instance metadata service cannot be reached. For that it needs NET_ADMIN, which it then drops,
- * and a namespace that is a task's own. What could not be set up is the host's to judge: the hello says it.
+ * to that listener, and the instance metadata service cannot be reached. For that it needs NET_ADMIN, and a namespace that is
+ * a task's own. What could not be set up is the host's to judge: the hello says it. NET_ADMIN then only stays within reach
+ * for the names, and is gone for good once they are served.
+ *
+ * Names: when the host asks for it, queries by UDP to the nameservers of /etc/resolv.conf, which the engine gives to all
+ * containers of the namespace, come here and go on to the host. It answers them, or has the first nameserver asked.
  *
  * The link is a sequence of frames, big endian: stream (4 bytes), type (1), length of the payload (3), payload.
  *
@@ -21,6 +25,14 @@
  *     GRANT      <->  that many bytes more may be sent (4). Every stream starts with WINDOW, both ways
  *     END        <->  no more data from this side. After both ENDs the stream is over
  *     RESET      <->  the stream is over at once
+ *     NAMES      <-   serve names from now on
+ *     NAMED      ->   they are served; errno (2) where they cannot be, else 0
+ *     QUERY      ->   a DNS message, with an id of our own
+ *     ANSWER     <-   the DNS message that answers the query of its id
+ *     ASK        <-   the query again, for the nameserver to answer
+ *
+ * The last five are of no stream: 0. A query that is lost, or has QUERIES younger ones, is not answered; who asked it does so
+ * again, as of any nameserver.
  *
  * A frame of a stream that is over is ignored (it may have crossed a RESET); anything else that breaks the rules ends the
  * program with a message on stderr. Nothing blocks: a stream that is not read fills its own window and no other.
@@ -53,7 +65,7 @@
 #include <unistd.h>
 
 enum {
-    VERSION = 2,
+    VERSION = 3,
     MAX_STREAMS = 1024,
     WINDOW = 256 * 1024,
     FRAME = 32 * 1024, /* the chunk that the engines copy by */
@@ -62,14 +74,23 @@ enum {
     RESERVE = 64,       /* room in the output for the control frames that one step can cause */
     WORK = 8 * 1024,    /* room without which no stream is served: no tiny frames */
     SPARE_FILES = 16,
+    QUERIES = 256,      /* that wait for an answer */
+    QUERY_SIZE = 4096,  /* no query is longer */
+    QUERY_HEADER = 12,
+    NAMESERVERS = 3,    /* as many as a resolver looks at */
+    DNS_PORT = 53,
 };
 
-enum frame_type { HELLO = 1, OPEN, CONNECT, CONNECTED, REFUSED, DATA, GRANT, END, RESET };
+enum frame_type {
+    HELLO = 1, OPEN, CONNECT, CONNECTED, REFUSED, DATA, GRANT, END, RESET, NAMES, NAMED, QUERY, ANSWER, ASK
+};
 
 enum exit_code { BAD_USAGE = 64, BAD_FRAME = 65, SYSTEM_FAILED = 71 };
 
 static const char *const services[] = {"aws", "endpoints"}; /* service 1, 2, ... */
 enum { ENDPOINTS_SERVICE = 2, SERVICES = sizeof services / sizeof services[0] };
+
+enum { BEFORE_ROUTING = -100 }; /* the stage at which output changes its destination */
 
 enum setup_step { ALL_SET, METADATA_ROUTE, METADATA_ROUTE_6, ENDPOINTS_ROUTE, ENDPOINTS_RULE };
 
@@ -94,6 +115,10 @@ static struct { int number, fd; uint16_t port; } listeners[SERVICES];
 static int listener_count;
 static struct { enum setup_step step; int error; } setup_failure;
 static int out_of_files; /* accept failed for want of something: try again a little later */
+
+static struct { int listener, nameserver; } names = {-1, -1};
+static struct query { struct sockaddr_in client; uint16_t number, id; int waits; } queries[QUERIES]; /* by our number */
+static uint16_t next_query;
 
 static uint8_t input[2 * FRAME], output[4 * FRAME];
 static uint32_t input_used, output_used;
@@ -410,7 +435,7 @@ static void accept_clients(int listener) {
 struct batch {
     uint32_t size;
     struct nlmsghdr *last;
-    _Alignas(NLMSG_ALIGNTO) uint8_t bytes[1024]; /* the largest batch takes half of it */
+    _Alignas(NLMSG_ALIGNTO) uint8_t bytes[4096]; /* the largest batch takes half of it */
 };
 
 static void *append(struct batch *b, const void *data, size_t size) {
@@ -537,42 +562,56 @@ static void add_expression(struct batch *b, const char *name, const int numbers[
     close_nest(b, element);
 }
 
-/* ip daddr ADDRESS tcp dport 80 redirect to :PORT */
-static void add_redirect(struct batch *b, uint32_t address, uint16_t port) {
+/* What leaves the namespace for a port of an address, and where on its loopback it goes instead. */
+struct redirect {
+    const char *chain;
+    uint8_t protocol;
+    uint16_t port, not_from, to; /* not_from: a port whose packets are left alone; 0: none */
+    int priority;
+};
+
+/* ip daddr ADDRESS meta l4proto PROTOCOL th dport PORT [th sport != NOT_FROM] redirect to :TO */
+static void add_redirect(struct batch *b, const struct redirect *r, uint32_t address) {
     enum { REG = NFT_REG_1, NETWORK = NFT_PAYLOAD_NETWORK_HEADER, TRANSPORT = NFT_PAYLOAD_TRANSPORT_HEADER };
-    const uint16_t http = htons(80), to = htons(port);
-    const uint8_t tcp = IPPROTO_TCP;
+    const uint16_t port = htons(r->port), not_from = htons(r->not_from), to = htons(r->to);
     struct nlattr *rule = open_nest(b, NFTA_RULE_EXPRESSIONS);
     add_expression(b, "payload", (int[4]){REG, NETWORK, 16, 4}, NULL, 0);
     add_expression(b, "cmp", (int[4]){REG, NFT_CMP_EQ, -1}, &address, sizeof address);
     add_expression(b, "meta", (int[4]){REG, NFT_META_L4PROTO, -1}, NULL, 0);
-    add_expression(b, "cmp", (int[4]){REG, NFT_CMP_EQ, -1}, &tcp, sizeof tcp);
+    add_expression(b, "cmp", (int[4]){REG, NFT_CMP_EQ, -1}, &r->protocol, sizeof r->protocol);
     add_expression(b, "payload", (int[4]){REG, TRANSPORT, 2, 2}, NULL, 0);
-    add_expression(b, "cmp", (int[4]){REG, NFT_CMP_EQ, -1}, &http, sizeof http);
+    add_expression(b, "cmp", (int[4]){REG, NFT_CMP_EQ, -1}, &port, sizeof port);
+    if (not_from) {
+        add_expression(b, "payload", (int[4]){REG, TRANSPORT, 0, 2}, NULL, 0);
+        add_expression(b, "cmp", (int[4]){REG, NFT_CMP_NEQ, -1}, &not_from, sizeof not_from);
+    }
     add_expression(b, "immediate", (int[4]){REG, -1}, &to, sizeof to);
     add_expression(b, "redir", (int[4]){REG, REG, NF_NAT_RANGE_PROTO_SPECIFIED, -1}, NULL, 0);
     close_nest(b, rule);
 }
 
-/* table ip ecs { chain out { type nat hook output priority dstnat; ip daddr ... } } */
-static int redirect_endpoints(uint32_t address, uint16_t port) {
-    enum { NFT = NFNL_SUBSYS_NFTABLES << 8, OUTPUT_HOOK = 3, BEFORE_ROUTING = -100 };
+/* table ip ecs { chain CHAIN { type nat hook output priority PRIORITY; ip daddr ... } } */
+static int redirect(const struct redirect *r, const uint32_t *addresses, int count) {
+    enum { NFT = NFNL_SUBSYS_NFTABLES << 8, OUTPUT_HOOK = 3 };
     struct batch b = {0};
     begin_nf(&b, NFNL_MSG_BATCH_BEGIN, 0, AF_UNSPEC, NFNL_SUBSYS_NFTABLES);
     begin_nf(&b, NFT | NFT_MSG_NEWTABLE, NLM_F_CREATE, AF_INET, 0);
     add_text(&b, NFTA_TABLE_NAME, "ecs");
     begin_nf(&b, NFT | NFT_MSG_NEWCHAIN, NLM_F_CREATE, AF_INET, 0);
     add_text(&b, NFTA_CHAIN_TABLE, "ecs");
-    add_text(&b, NFTA_CHAIN_NAME, "out");
+    add_text(&b, NFTA_CHAIN_NAME, r->chain);
     struct nlattr *hook = open_nest(&b, NFTA_CHAIN_HOOK);
     add_number(&b, NFTA_HOOK_HOOKNUM, OUTPUT_HOOK);
-    add_number(&b, NFTA_HOOK_PRIORITY, BEFORE_ROUTING);
+    add_number(&b, NFTA_HOOK_PRIORITY, r->priority);
     close_nest(&b, hook);
     add_text(&b, NFTA_CHAIN_TYPE, "nat");
-    begin_nf(&b, NFT | NFT_MSG_NEWRULE, NLM_F_CREATE | NLM_F_APPEND | NLM_F_ACK, AF_INET, 0);
-    add_text(&b, NFTA_RULE_TABLE, "ecs");
-    add_text(&b, NFTA_RULE_CHAIN, "out");
-    add_redirect(&b, address, port);
+    for (int i = 0; i < count; i++) {
+        int last = i == count - 1; /* the one that asks for an answer, which tells of the whole batch */
+        begin_nf(&b, NFT | NFT_MSG_NEWRULE, NLM_F_CREATE | NLM_F_APPEND | (last ? NLM_F_ACK : 0), AF_INET, 0);
+        add_text(&b, NFTA_RULE_TABLE, "ecs");
+        add_text(&b, NFTA_RULE_CHAIN, r->chain);
+        add_redirect(&b, r, addresses[i]);
+    }
     begin_nf(&b, NFNL_MSG_BATCH_END, 0, AF_UNSPEC, NFNL_SUBSYS_NFTABLES);
     return ask_kernel(&b, NETLINK_NETFILTER);
 }
@@ -585,15 +624,134 @@ static int succeeds(enum setup_step step, int error) {
 
 static void set_up_link_local(uint16_t port) {
     uint32_t endpoints = inet_addr("169.254.170.2");
+    struct redirect http = {.chain = "out", .protocol = IPPROTO_TCP, .port = 80, .to = port, .priority = BEFORE_ROUTING};
     (void)(succeeds(METADATA_ROUTE, prohibit_metadata()) && succeeds(METADATA_ROUTE_6, prohibit_metadata_6()) &&
            succeeds(ENDPOINTS_ROUTE, route_endpoints(endpoints)) &&
-           succeeds(ENDPOINTS_RULE, redirect_endpoints(endpoints, port)));
+           succeeds(ENDPOINTS_RULE, redirect(&http, &endpoints, 1)));
 }
 
-static void drop_capabilities(void) {
+/* Hold no capability but NET_ADMIN: in use, only within reach, or neither. What is dropped does not come back. */
+static int hold_net_admin(int in_use, int within_reach) {
+    const uint32_t net_admin = 1u << CAP_NET_ADMIN;
     struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
-    struct __user_cap_data_struct none[_LINUX_CAPABILITY_U32S_3] = {{0}};
-    if (syscall(SYS_capset, &header, none) < 0) system_failed("capset");
+    struct __user_cap_data_struct held[_LINUX_CAPABILITY_U32S_3] = {{0}};
+    if (syscall(SYS_capget, &header, held) < 0) return errno;
+    if (in_use && !(held[0].permitted & net_admin)) return EPERM;
+    struct __user_cap_data_struct wanted[_LINUX_CAPABILITY_U32S_3] = {{0}};
+    if (within_reach) wanted[0].permitted = held[0].permitted & net_admin;
+    if (in_use) wanted[0].effective = net_admin;
+    return syscall(SYS_capset, &header, wanted) < 0 ? errno : 0;
+}
+
+/* ---- names ---- */
+
+/* Read the IPv4 nameservers that the engine's containers have; a resolver that finds none asks its own machine. */
+static int find_nameservers(uint32_t found[NAMESERVERS]) {
+    static const char word[] = "nameserver";
+    char text[4096];
+    int count = 0, fd = open("/etc/resolv.conf", O_RDONLY | O_CLOEXEC);
+    ssize_t size = fd < 0 ? 0 : read(fd, text, sizeof text - 1);
+    if (fd >= 0) close(fd);
+    text[size > 0 ? size : 0] = 0;
+    char *rest = NULL;
+    for (char *line = strtok_r(text, "\n", &rest); line && count < NAMESERVERS; line = strtok_r(NULL, "\n", &rest)) {
+        struct in_addr address;
+        char *end = NULL, *key = strtok_r(line, " \t\r", &end), *value = strtok_r(NULL, " \t\r", &end);
+        if (key && value && !strcmp(key, word) && inet_pton(AF_INET, value, &address) == 1) found[count++] = address.s_addr;
+    }
+    if (!count) found[count++] = htonl(INADDR_LOOPBACK);
+    return count;
+}
+
+static uint16_t port_of(int fd) {
+    struct sockaddr_in at = {0};
+    socklen_t size = sizeof at;
+    return getsockname(fd, (struct sockaddr *)&at, &size) < 0 ? 0 : ntohs(at.sin_port);
+}
+
+static int serve_names(void) {
+    uint32_t nameservers[NAMESERVERS];
+    int count = find_nameservers(nameservers);
+    struct sockaddr_in here = {.sin_family = AF_INET}, there = {.sin_family = AF_INET, .sin_port = htons(DNS_PORT)};
+    here.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    there.sin_addr.s_addr = nameservers[0];
+    names.listener = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    names.nameserver = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (names.listener < 0 || names.nameserver < 0 || bind(names.listener, (struct sockaddr *)&here, sizeof here) < 0 ||
+        connect(names.nameserver, (struct sockaddr *)&there, sizeof there) < 0)
+        return errno;
+    int error = hold_net_admin(1, 1);
+    if (error) return error;
+    error = redirect(&(struct redirect){.chain = "names",
+                                        .protocol = IPPROTO_UDP,
+                                        .port = DNS_PORT,
+                                        .not_from = port_of(names.nameserver),
+                                        .to = port_of(names.listener),
+                                        /* Docker leads them to its own port at this stage. */
+                                        .priority = BEFORE_ROUTING - 1},
+                     nameservers, count);
+    if (!error) error = hold_net_admin(0, 0);
+    return error;
+}
+
+static void close_names(void) {
+    if (names.listener >= 0) close(names.listener);
+    if (names.nameserver >= 0) close(names.nameserver);
+    names.listener = names.nameserver = -1;
+}
+
+static void begin_names(void) {
+    int error = names.listener < 0 ? serve_names() : 0;
+    if (error) close_names();
+    send_frame(0, NAMED, 2, (uint32_t)error);
+}
+
+static void read_query(void) {
+    while (room() >= WORK) {
+        struct sockaddr_in client;
+        socklen_t length = sizeof client;
+        uint8_t *message = output + output_used + HEADER;
+        ssize_t size = recvfrom(names.listener, message, QUERY_SIZE, MSG_TRUNC, (struct sockaddr *)&client, &length);
+        if (size < 0) return;
+        if (size < QUERY_HEADER || size > QUERY_SIZE) continue;
+        uint16_t number = next_query++;
+        queries[number % QUERIES] = (struct query){client, number, (uint16_t)get(message, 2), 1};
+        put(message, 2, number);
+        put_header(0, QUERY, (uint32_t)size);
+    }
+}
+
+static void answer_query(uint8_t *message, uint32_t size) {
+    uint16_t number = (uint16_t)get(message, 2);
+    struct query *q = &queries[number % QUERIES];
+    if (!q->waits || q->number != number) return;
+    q->waits = 0;
+    put(message, 2, q->id);
+    /* It is as lost as any datagram where it cannot be sent. */
+    (void)sendto(names.listener, message, size, 0, (struct sockaddr *)&q->client, sizeof q->client);
+}
+
+static void ask_nameserver(const uint8_t *message, uint32_t size) {
+    /* What it refused before is reported now, and the message not sent: once more. */
+    if (send(names.nameserver, message, size, 0) < 0) (void)send(names.nameserver, message, size, 0);
+}
+
+static void read_nameserver(void) {
+    static uint8_t message[65536];
+    for (int i = 0; i < QUERIES; i++) {
+        ssize_t size = recv(names.nameserver, message, sizeof message, 0);
+        if (size < 0) return;
+        if (size >= QUERY_HEADER) answer_query(message, (uint32_t)size);
+    }
+}
+
+static void take_names_frame(uint32_t id, uint32_t type, uint8_t *data, uint32_t size) {
+    if (id) bad_frame("a frame of names with a stream", id);
+    if (type == NAMES ? size : size < QUERY_HEADER) bad_frame("a frame of the wrong size", id);
+    if (type == NAMES) begin_names();
+    else if (names.listener < 0) bad_frame("an answer to no query", id);
+    else if (type == ANSWER) answer_query(data, size);
+    else ask_nameserver(data, size);
 }
 
 /* ---- the link ---- */
@@ -616,11 +774,16 @@ static void say_hello(void) {
 
 static _Noreturn void hold_only(void) {
     for (int i = 0; i < listener_count; i++) close(listeners[i].fd);
+    close_names();
     while (stream_top) abort_stream(&streams[stream_top - 1]);
     for (;;) pause();
 }
 
-static void take_frame(uint32_t id, uint32_t type, const uint8_t *data, uint32_t size) {
+static void take_frame(uint32_t id, uint32_t type, uint8_t *data, uint32_t size) {
+    if (type == NAMES || type == ANSWER || type == ASK) {
+        take_names_frame(id, type, data, size);
+        return;
+    }
     static const uint8_t sizes[] = {[CONNECT] = 6, [GRANT] = 4};
     if (type != CONNECT && type != DATA && type != GRANT && type != END && type != RESET)
         bad_frame("a frame of a type that is not the host's to send", id);
@@ -643,7 +806,7 @@ static int take_frames(void) {
     uint32_t done = 0;
     int waiting = 0;
     while (input_used - done >= HEADER) {
-        const uint8_t *at = input + done;
+        uint8_t *at = input + done;
         uint32_t size = get(at + 5, 3);
         if (size > PAYLOAD) bad_frame("a frame that is too long", get(at, 4));
         if (input_used - done < HEADER + size) break;
@@ -691,20 +854,22 @@ static void serve_stream(struct stream *s) {
 /* Wait for anything and serve it. While the host does not take our output nothing else is touched: whatever one
  * step produces then fits into RESERVE. */
 static void wait_and_serve(void) {
-    static struct pollfd polled[2 + SERVICES + MAX_STREAMS];
+    static struct pollfd polled[4 + SERVICES + MAX_STREAMS];
     static int first;
     int open_for_work = room() >= WORK, count = stream_top, accepting = !out_of_files;
     polled[0] = (struct pollfd){.fd = open_for_work ? 0 : -1, .events = POLLIN};
     polled[1] = (struct pollfd){.fd = output_used ? 1 : -1, .events = POLLOUT};
+    polled[2] = (struct pollfd){.fd = open_for_work ? names.listener : -1, .events = POLLIN};
+    polled[3] = (struct pollfd){.fd = open_for_work ? names.nameserver : -1, .events = POLLIN};
     for (int i = 0; i < listener_count; i++)
-        polled[2 + i] = (struct pollfd){.fd = open_for_work && accepting ? listeners[i].fd : -1, .events = POLLIN};
-    struct pollfd *of_stream = polled + 2 + listener_count;
+        polled[4 + i] = (struct pollfd){.fd = open_for_work && accepting ? listeners[i].fd : -1, .events = POLLIN};
+    struct pollfd *of_stream = polled + 4 + listener_count;
     for (int i = 0; i < count; i++) {
         short events = streams[i].id && open_for_work ? interest(&streams[i]) : 0;
         /* Left out when nothing is wanted: a hang-up is always reported, and would spin. */
         of_stream[i] = (struct pollfd){.fd = events ? streams[i].fd : -1, .events = events};
     }
-    if (poll(polled, (nfds_t)(2 + listener_count + count), accepting ? -1 : 100) < 0) return;
+    if (poll(polled, (nfds_t)(4 + listener_count + count), accepting ? -1 : 100) < 0) return;
     out_of_files = 0;
     if (count) first = (first + 1) % count;
     for (int i = 0; i < count && room() >= WORK; i++) {
@@ -712,7 +877,9 @@ static void wait_and_serve(void) {
         if (of_stream[at].revents) serve_stream(&streams[at]);
     }
     for (int i = 0; i < listener_count; i++)
-        if (polled[2 + i].revents) accept_clients(i);
+        if (polled[4 + i].revents) accept_clients(i);
+    if (polled[2].revents) read_query();
+    if (polled[3].revents) read_nameserver();
     if (polled[0].revents) read_host();
 }
 
@@ -740,7 +907,7 @@ int main(int argc, char **argv) {
     for (int i = 1; i < argc; i++) listen_for(argv[i]);
     for (int i = 0; i < listener_count; i++)
         if (listeners[i].number == ENDPOINTS_SERVICE) set_up_link_local(listeners[i].port);
-    drop_capabilities();
+    if ((errno = hold_net_admin(0, 1))) system_failed("capset");
     for (int fd = 0; fd < 2; fd++) fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
     say_hello();
     for (;;) {
