@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from namespaces import Namespaces
 from pytest_ecs_tasks.core.spec import ContainerSpec
 from pytest_ecs_tasks.engine.ports import ContainerFacts, ContainerRuntime, ExecOutcome, NetworkFacts
 from pytest_ecs_tasks.runtimes.detect import open_runtime
@@ -22,7 +23,6 @@ from pytest_ecs_tasks.runtimes.docker import DockerRuntime
 from pytest_ecs_tasks.runtimes.owner import OWNER_LABEL, RUN_LABEL, owner_of_this_process
 from pytest_ecs_tasks.runtimes.transport import Endpoint
 from pytest_ecs_tasks.testing.runtime import FakeRuntime
-from tests.support.namespaces import Namespaces
 
 BUSYBOX = "pytest-ecs-tasks/busybox:1"
 

@@ -12,12 +12,12 @@ from typing import Any
 
 import pytest
 
+from namespaces import AWSVPC, BRIDGE, Namespaces
 from pytest_ecs_tasks.core.plan import SandboxPlan
 from pytest_ecs_tasks.core.spec import ContainerSpec
 from pytest_ecs_tasks.engine.ports import EngineError
 from pytest_ecs_tasks.runtimes.sandbox.frames import SetupFailure, SetupStep
 from pytest_ecs_tasks.runtimes.sandbox.pool import setup_error
-from tests.support.namespaces import AWSVPC, BRIDGE, Namespaces
 
 ASK = """
 import json, os, socket, time

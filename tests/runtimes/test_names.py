@@ -10,8 +10,8 @@ import dns.rdatatype
 import dns.rrset
 import pytest
 
+from namespaces import AWSVPC, BRIDGE, Namespaces
 from pytest_ecs_tasks.core.plan import SandboxPlan
-from tests.support.namespaces import AWSVPC, BRIDGE, Namespaces
 
 OURS = "db.shop.internal."
 
