@@ -25,7 +25,7 @@ class PlaneNames:
     def __init__(self, registries: ServiceRegistries) -> None:
         self._registries = registries
         self._lock = threading.Lock()
-        self._sandboxes: weakref.WeakKeyDictionary[Sandbox, str] = weakref.WeakKeyDictionary()
+        self._waiting: weakref.WeakKeyDictionary[Sandbox, str] = weakref.WeakKeyDictionary()
         self._inside: dict[tuple[str, str], Place] = {}
         self._is_active = False
 
@@ -35,21 +35,23 @@ class PlaneNames:
         Raises :class:`~pytest_ecs_tasks.engine.ports.EngineError`.
         """
         with self._lock:
-            self._sandboxes[sandbox] = region
             is_active = self._is_active
+            if not is_active:
+                self._waiting[sandbox] = region
         if is_active:
             self._serve(sandbox, region)
 
     def add(self, instance: Instance) -> None:
-        """Take an instance that has been registered. Raises :class:`~pytest_ecs_tasks.engine.ports.EngineError`."""
+        """Take an instance that is to be registered. Raises :class:`~pytest_ecs_tasks.engine.ports.EngineError`."""
         with self._lock:
             if instance.inside is not None:
                 self._inside[instance.registry_arn, instance.instance_id] = instance.inside
-            waiting = [] if self._is_active else list(self._sandboxes.items())
+            waiting = list(self._waiting.items())
             self._is_active = True
         for sandbox, region in waiting:
             with contextlib.suppress(LinkError):  # its task is ending
                 self._serve(sandbox, region)
+            self._waiting.pop(sandbox, None)
 
     def drop(self, instance: Instance) -> None:
         """Take an instance out again."""

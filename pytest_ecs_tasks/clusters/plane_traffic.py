@@ -103,9 +103,9 @@ class PlaneTraffic:
         for target in targets:
             self._elb.register(target)
         for instance in instances:
-            self._cloud_map.register(instance)
             if self.names is not None:
                 self.names.add(instance)
+            self._cloud_map.register(instance)
         return Enrolment(Counter(target.group_arn for target in targets), self._find_schedule(targets))
 
     def _find_schedule(self, targets: Sequence[Target]) -> CheckSchedule | None:

@@ -31,7 +31,7 @@ def answer_query(message: bytes, find: Find) -> bytes | None:
         query = dns.message.from_wire(message)
     except dns.exception.DNSException:
         return None
-    if len(query.question) != 1 or query.opcode() != dns.opcode.QUERY:
+    if query.flags & dns.flags.QR or query.opcode() != dns.opcode.QUERY or len(query.question) != 1:
         return None
     (question,) = query.question
     if question.rdclass != dns.rdataclass.IN:

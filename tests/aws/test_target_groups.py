@@ -7,12 +7,11 @@ from typing import Any
 import pytest
 
 from pytest_ecs_tasks.aws.calls import AwsCallError
-from pytest_ecs_tasks.aws.cloud_map import CloudMap
 from pytest_ecs_tasks.aws.handle import Aws, AwsFactory
 from pytest_ecs_tasks.aws.target_groups import ElbTargetGroups
 from pytest_ecs_tasks.core.target_health import FAILED, HealthRow
 from pytest_ecs_tasks.core.target_progress import CheckSchedule
-from pytest_ecs_tasks.core.traffic import Instance, Registry, Target, TargetCheck, TargetGroup
+from pytest_ecs_tasks.core.traffic import Target, TargetCheck, TargetGroup
 
 pytestmark = pytest.mark.any_engine
 
@@ -20,11 +19,6 @@ pytestmark = pytest.mark.any_engine
 @pytest.fixture
 def groups(aws: Aws) -> ElbTargetGroups:
     return ElbTargetGroups(lambda: aws.endpoint_url)
-
-
-@pytest.fixture
-def cloud_map(aws: Aws) -> CloudMap:
-    return CloudMap(aws.api)
 
 
 def make_group(aws: Aws, *, listened: bool = True, **more: Any) -> str:
@@ -143,35 +137,3 @@ def test_how_targets_are_is_asked_of_our_ecs_which_asks_moto(
             front.stop()
         child.stop()
         server.close()
-
-
-def make_registry(aws: Aws) -> dict[str, Any]:
-    client = aws.client("servicediscovery")
-    operation = client.create_private_dns_namespace(Name="test", Vpc="vpc-1")["OperationId"]
-    namespace = client.get_operation(OperationId=operation)["Operation"]["Targets"]["NAMESPACE"]
-    records = {"NamespaceId": namespace, "DnsRecords": [{"Type": "A", "TTL": 10}]}
-    made: dict[str, Any] = client.create_service(Name="web", NamespaceId=namespace, DnsConfig=records)
-    return made["Service"]  # type: ignore[no-any-return]
-
-
-def test_a_service_registry_is_read_with_its_records(aws: Aws, cloud_map: CloudMap) -> None:
-    arn = make_registry(aws)["Arn"]
-
-    found = cloud_map.find(arn)
-
-    assert found == Registry(arn, "web", "test", frozenset({"A"}))
-    assert found.resolves
-    assert cloud_map.find(f"{arn}x") is None
-
-
-def test_an_instance_is_registered_and_no_longer(aws: Aws, cloud_map: CloudMap) -> None:
-    registry = make_registry(aws)
-    client = aws.client("servicediscovery")
-    instance = Instance(registry["Arn"], "task-1", {"AWS_INSTANCE_IPV4": "10.0.0.1"})
-
-    cloud_map.register(instance)
-    (found,) = client.discover_instances(NamespaceName="test", ServiceName="web")["Instances"]
-    cloud_map.deregister(instance)
-
-    assert (found["InstanceId"], found["Attributes"]) == ("task-1", {"AWS_INSTANCE_IPV4": "10.0.0.1"})
-    assert client.list_instances(ServiceId=registry["Id"])["Instances"] == []

@@ -143,15 +143,15 @@ def test_a_port_of_a_range_is_a_port() -> None:
 def test_a_registry_that_cannot_be_used_is_refused(
     mode: NetworkMode, more: dict[str, Any], records: str | None, message: str
 ) -> None:
-    known = {} if records is None else {REGISTRY: Registry(REGISTRY, "web", "test", frozenset({records}))}
+    known = {} if records is None else {REGISTRY: Registry(REGISTRY, "web", frozenset({records}))}
 
     with pytest.raises(ServiceRequestError, match=message):
         check_registries([{"registryArn": REGISTRY, **more}], mode, known)
 
 
 def test_registries_that_fit_are_taken() -> None:
-    by_name = {REGISTRY: Registry(REGISTRY, "web", "test", frozenset({"A"}))}
-    by_port = {REGISTRY: Registry(REGISTRY, "web", "test", frozenset({"SRV"}))}
+    by_name = {REGISTRY: Registry(REGISTRY, "web", frozenset({"A"}))}
+    by_port = {REGISTRY: Registry(REGISTRY, "web", frozenset({"SRV"}))}
     place = {"containerName": "web", "containerPort": 80}
 
     check_registries([{"registryArn": REGISTRY}], AWSVPC, by_name)

@@ -23,7 +23,6 @@ from pytest_ecs_tasks.endpoints.ecs_api import EcsApiServer
 from pytest_ecs_tasks.engine.protection import Protection
 from pytest_ecs_tasks.engine.sockets import dial_tcp
 from pytest_ecs_tasks.engine.system import SystemClock
-from pytest_ecs_tasks.errors import UnsupportedFieldWarning
 from pytest_ecs_tasks.testing.task import FakeTask
 
 PATIENCE_S = 60.0
@@ -94,7 +93,7 @@ class World:
         schedule = CheckSchedule(interval_s=0.05, unhealthy_threshold=2)
         group = TargetGroup(GROUP, "ip", check=TargetCheck(path="/health", schedule=schedule))
         self.groups = Listed({GROUP: group}, self.log)
-        self.registries = Listed({REGISTRY: Registry(REGISTRY, "web", "test", frozenset({"A"}))}, self.log)
+        self.registries = Listed({REGISTRY: Registry(REGISTRY, "web", frozenset({"A"}))}, self.log)
         self.server = EcsApiServer()
         self.plane = ControlPlane(
             self,
@@ -246,9 +245,8 @@ def test_an_update_to_a_definition_without_the_port_is_refused(world: World) -> 
         world.call("UpdateService", service="web", taskDefinition="web")
 
 
-def test_a_service_in_a_registry_says_that_its_name_does_not_resolve(world: World) -> None:
-    with pytest.warns(UnsupportedFieldWarning, match=r"web\.test is not in the DNS of the tasks"):
-        world.create(serviceRegistries=[{"registryArn": REGISTRY}])
+def test_a_service_s_task_is_an_instance_of_its_registry(world: World) -> None:
+    world.create(serviceRegistries=[{"registryArn": REGISTRY}])
     world.wait(lambda service: service.steady)
 
     assert world.log == ["register Instance"]
