@@ -223,8 +223,9 @@ class ServiceTask:
     @property
     def awaits_traffic(self) -> bool:
         """Whether it is not registered yet where it is to be."""
-        begun = self.registration in {Registration.NONE, Registration.ORDERED, Registration.FAILED}
-        return begun and any(self.traffic.values())
+        if not any(self.traffic.values()):
+            return False
+        return self.registration in {Registration.NONE, Registration.ORDERED, Registration.FAILED}
 
     @property
     def running(self) -> bool:

@@ -205,7 +205,7 @@ def _settle_steady(service: Service, outcome: Outcome) -> Service:
     if steady and not service.steady:
         outcome.announce("INFO", "SERVICE_STEADY_STATE")
         service = service.with_event(texts.steady_state(service.name), outcome.now)
-    return replace(service, steady=steady)
+    return service if steady == service.steady else replace(service, steady=steady)
 
 
 # --- decide: what is to be done next
