@@ -690,8 +690,8 @@ static int serve_names(void) {
                                         /* Docker leads them to its own port at this stage. */
                                         .priority = BEFORE_ROUTING - 1},
                      nameservers, count);
-    if (!error) error = hold_net_admin(0, 0);
-    return error;
+    int dropped = hold_net_admin(0, error != 0); /* the host may ask once more */
+    return error ? error : dropped;
 }
 
 static void close_names(void) {
