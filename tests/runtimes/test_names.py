@@ -38,14 +38,14 @@ def resolve(query: bytes) -> bytes | None:
 def test_a_name_of_ours_is_answered_by_us_and_others_by_the_engine(
     namespaces: Namespaces, plan: SandboxPlan
 ) -> None:
-    sandbox = namespaces.make(plan)
+    sandbox, neighbour = namespaces.make(plan), namespaces.make(plan)
     sandbox.serve_names(resolve)
-    names = ["db.shop.internal", "DB.shop.internal", sandbox.container_id[:12], "no.such.internal"]
+    names = ["db.shop.internal", "DB.shop.internal", neighbour.container_id[:12], "no.such.internal"]
     ask = f"print(json.dumps([look_up(name) for name in {names!r}]))"
 
     answers = json.loads(next(namespaces.start(sandbox, LOOK_UP + ask)))
 
-    assert answers == [["10.9.8.7"], "gaierror", [sandbox.address], "gaierror"]
+    assert answers == [["10.9.8.7"], "gaierror", [neighbour.address], "gaierror"]
 
 
 def test_names_are_served_in_a_namespace_that_has_asked_before(namespaces: Namespaces) -> None:
@@ -63,6 +63,42 @@ print(json.dumps(look_up("db.shop.internal")))
 
     assert before == "gaierror"
     assert after == ["10.9.8.7"]
+
+
+def test_a_port_that_has_asked_before_is_answered_by_us(namespaces: Namespaces) -> None:
+    sandbox = namespaces.make(AWSVPC)
+    ask = """
+lines = open("/etc/resolv.conf").read().splitlines()
+server = next(line.split()[1] for line in lines if line.startswith("nameserver"))
+name = b"".join(bytes([len(part)]) + part.encode() for part in "db.shop.internal".split("."))
+asks = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+asks.settimeout(20)
+asks.connect((server, 53))
+while True:
+    asks.send(bytes([0, 7, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0]) + name + bytes([0, 0, 1, 0, 1]))
+    print(asks.recv(500)[7], flush=True)
+    if look_up("db.shop.internal") != "gaierror": break
+asks.send(bytes([0, 7, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0]) + name + bytes([0, 0, 1, 0, 1]))
+print("now", asks.recv(500)[7])
+"""
+    written = namespaces.start(sandbox, LOOK_UP + ask)
+    assert next(written) == "0"
+
+    sandbox.serve_names(resolve)
+
+    assert next(line for line in written if line.startswith("now")) == "now 1"
+
+
+def test_the_engine_s_names_outlive_this_process(namespaces: Namespaces) -> None:
+    sandbox, neighbour = namespaces.make(AWSVPC), namespaces.make(AWSVPC)
+    sandbox.serve_names(resolve)
+    names = [neighbour.container_id[:12], "db.shop.internal"]
+
+    sandbox.close()
+
+    ask = f"print(json.dumps([look_up(name) for name in {names!r}]))"
+    answers = json.loads(next(namespaces.start(sandbox, LOOK_UP + ask)))
+    assert answers == [[neighbour.address], "gaierror"]
 
 
 def test_a_hundred_names_asked_at_once_are_all_answered(namespaces: Namespaces) -> None:
@@ -98,10 +134,10 @@ def test_a_resolver_that_fails_leaves_the_name_to_the_engine(namespaces: Namespa
     def fail(query: bytes) -> bytes | None:
         raise RuntimeError("no AWS")
 
-    sandbox = namespaces.make(AWSVPC)
+    sandbox, neighbour = namespaces.make(AWSVPC), namespaces.make(AWSVPC)
     sandbox.serve_names(fail)
-    own = sandbox.container_id[:12]
+    name = neighbour.container_id[:12]
 
-    assert json.loads(next(namespaces.start(sandbox, f"{LOOK_UP}print(json.dumps(look_up({own!r})))"))) == [
-        sandbox.address
+    assert json.loads(next(namespaces.start(sandbox, f"{LOOK_UP}print(json.dumps(look_up({name!r})))"))) == [
+        neighbour.address
     ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 from collections.abc import Iterator
 from typing import Any
 
@@ -22,13 +23,14 @@ class Namespaces:
         self._bench = bench
         self._stack = stack
         self._network = bench.network()
+        self._numbers = itertools.count(1)
 
     def make(self, plan: SandboxPlan, runtime: Any = None) -> EngineSandbox:
         pool = SandboxPool(
             runtime or self._bench.runtime,
             self._network,
             self._bench.labels,
-            name_prefix=f"{self._bench.run}-box",
+            name_prefix=f"{self._bench.run}-box-{next(self._numbers)}",
             size=0,
         )
         self._stack.callback(pool.close)

@@ -38,7 +38,7 @@
  * program with a message on stderr. Nothing blocks: a stream that is not read fills its own window and no other.
  *
  * When the host is gone (end of file on stdin) every stream is reset and the listeners close, so that an application sees
- * an error instead of waiting, but the namespace is held until a signal ends the program.
+ * an error instead of waiting, but the namespace is held until a signal ends the program, and the nameserver still asked.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -48,6 +48,7 @@
 #include <linux/netfilter/nf_nat.h>
 #include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter/nfnetlink.h>
+#include <linux/netfilter/nfnetlink_conntrack.h>
 #include <linux/rtnetlink.h>
 #include <net/if.h>
 #include <netinet/in.h>
@@ -669,6 +670,14 @@ static uint16_t port_of(int fd) {
     return getsockname(fd, (struct sockaddr *)&at, &size) < 0 ? 0 : ntohs(at.sin_port);
 }
 
+/* Let the rules see everything anew: what the kernel has tracked, a port that asked the nameserver before, passes them by.
+ * Where it cannot, such ports are led aright half a minute later. */
+static void forget_tracked(void) {
+    struct batch b = {0};
+    begin_nf(&b, NFNL_SUBSYS_CTNETLINK << 8 | IPCTNL_MSG_CT_DELETE, NLM_F_ACK, AF_INET, 0);
+    (void)ask_kernel(&b, NETLINK_NETFILTER);
+}
+
 static int serve_names(void) {
     uint32_t nameservers[NAMESERVERS];
     int count = find_nameservers(nameservers);
@@ -690,6 +699,7 @@ static int serve_names(void) {
                                         /* Docker leads them to its own port at this stage. */
                                         .priority = BEFORE_ROUTING - 1},
                      nameservers, count);
+    if (!error) forget_tracked();
     int dropped = hold_net_admin(0, error != 0); /* the host may ask once more */
     return error ? error : dropped;
 }
@@ -706,19 +716,24 @@ static void begin_names(void) {
     send_frame(0, NAMED, 2, (uint32_t)error);
 }
 
-static void read_query(void) {
-    while (room() >= WORK) {
+/* Take the next query, QUERY_SIZE bytes at most, and give it a number of ours for its id. Return its size; 0: none waits. */
+static uint32_t take_query(uint8_t *message) {
+    for (;;) {
         struct sockaddr_in client;
         socklen_t length = sizeof client;
-        uint8_t *message = output + output_used + HEADER;
         ssize_t size = recvfrom(names.listener, message, QUERY_SIZE, MSG_TRUNC, (struct sockaddr *)&client, &length);
-        if (size < 0) return;
+        if (size < 0) return 0;
         if (size < QUERY_HEADER || size > QUERY_SIZE) continue;
         uint16_t number = next_query++;
         queries[number % QUERIES] = (struct query){client, number, (uint16_t)get(message, 2), 1};
         put(message, 2, number);
-        put_header(0, QUERY, (uint32_t)size);
+        return (uint32_t)size;
     }
+}
+
+static void read_queries(void) {
+    uint32_t size;
+    while (room() >= WORK && (size = take_query(output + output_used + HEADER))) put_header(0, QUERY, size);
 }
 
 static void answer_query(uint8_t *message, uint32_t size) {
@@ -774,9 +789,14 @@ static void say_hello(void) {
 
 static _Noreturn void hold_only(void) {
     for (int i = 0; i < listener_count; i++) close(listeners[i].fd);
-    close_names();
     while (stream_top) abort_stream(&streams[stream_top - 1]);
-    for (;;) pause();
+    /* Whoever wants to look at a task that was kept still has the engine's names in it. */
+    for (;;) {
+        struct pollfd polled[] = {{.fd = names.listener, .events = POLLIN}, {.fd = names.nameserver, .events = POLLIN}};
+        if (poll(polled, 2, -1) <= 0) continue;
+        for (uint32_t size; polled[0].revents && (size = take_query(output));) ask_nameserver(output, size);
+        if (polled[1].revents) read_nameserver();
+    }
 }
 
 static void take_frame(uint32_t id, uint32_t type, uint8_t *data, uint32_t size) {
@@ -878,7 +898,7 @@ static void wait_and_serve(void) {
     }
     for (int i = 0; i < listener_count; i++)
         if (polled[4 + i].revents) accept_clients(i);
-    if (polled[2].revents) read_query();
+    if (polled[2].revents) read_queries();
     if (polled[3].revents) read_nameserver();
     if (polled[0].revents) read_host();
 }
