@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from pytest_ecs_tasks.aws.calls import AwsCallError
+from pytest_ecs_tasks.aws.joined_calls import JoinedCalls
 from pytest_ecs_tasks.aws.json_api import JsonApi
-from pytest_ecs_tasks.core.cloud_map import NEGATIVE_TTL_S, NamedInstance, NamedService, Zone, find_zone
+from pytest_ecs_tasks.core.cloud_map import NEGATIVE_TTL_S, NamedInstance, NamedService, Zone, find_domain
 from pytest_ecs_tasks.core.traffic import Instance, Registry
 
 _CLOUD_MAP = "servicediscovery:Route53AutoNaming_v20170314"
@@ -18,6 +19,7 @@ class CloudMap:
 
     def __init__(self, api: JsonApi) -> None:
         self._api = api
+        self._lists: JoinedCalls[list[Any]] = JoinedCalls()
 
     def find(self, arn: str) -> Registry | None:
         """Return a service registry as it is now; ``None`` for one that is not there. Raises :class:`AwsCallError`."""
@@ -57,49 +59,53 @@ class CloudMap:
 
         The VPC of a private namespace does not matter. Raises :class:`AwsCallError`.
         """
-        pages = self._pages("ListNamespaces", region, {})
-        namespaces = {each["Id"]: each for page in pages for each in page["Namespaces"]}
-        domains = {key: each["Name"] for key, each in namespaces.items() if each["Type"] != "HTTP"}
-        found = find_zone(name, domains)
-        if found is None:
+        found = self._list("ListNamespaces", "Namespaces", region)
+        namespaces = {each["Id"]: each for each in found if each["Type"] != "HTTP"}
+        domain = find_domain(name, (each["Name"] for each in namespaces.values()))
+        if domain is None:
             return None
-        properties = namespaces[found].get("Properties", {}).get("DnsProperties") or {}
+        # Namespaces of several VPCs may have the same name.
+        ids = [key for key, each in namespaces.items() if each["Name"].lower() == domain.lower()]
+        properties = namespaces[ids[0]].get("Properties", {}).get("DnsProperties") or {}
         ttl = (properties.get("SOA") or {}).get("TTL") or NEGATIVE_TTL_S
-        return Zone(domains[found], self._find_service(name, found, domains[found], region), ttl)
+        return Zone(domain, self._find_service(name, ids, domain, region), ttl)
 
-    def _find_service(self, name: str, namespace_id: str, namespace: str, region: str) -> NamedService | None:
-        pages = self._pages("ListServices", region, {})
+    def _find_service(
+        self, name: str, namespace_ids: Collection[str], domain: str, region: str
+    ) -> NamedService | None:
+        found = self._list("ListServices", "Services", region)
         services = {
-            each["Id"]: (f"{each['Name']}.{namespace}", each)
-            for page in pages
-            for each in page["Services"]
-            if _namespace_id(each) == namespace_id
+            f"{each['Name']}.{domain}": each for each in found if _namespace_id(each) in namespace_ids
         }
-        found = find_zone(name, {key: domain for key, (domain, _) in services.items()})
-        if found is None:
+        service_name = find_domain(name, services)
+        if service_name is None:
             return None
-        domain, service = services[found]
+        service = services[service_name]
         dns = service.get("DnsConfig") or {}
         return NamedService(
             service["Arn"],
-            domain,
+            service_name,
             {record["Type"]: int(record["TTL"]) for record in dns.get("DnsRecords") or ()},
             weighted=dns.get("RoutingPolicy") == "WEIGHTED",
-            instances=tuple(self._find_instances(found, region)),
+            instances=tuple(self._find_instances(service["Id"], region)),
         )
 
     def _find_instances(self, service_id: str, region: str) -> Iterator[NamedInstance]:
-        request = {"ServiceId": service_id}
-        states: dict[str, str] = {}
-        for page in self._pages("GetInstancesHealthStatus", region, request):
-            states |= page["Status"]
-        for page in self._pages("ListInstances", region, request):
-            for each in page["Instances"]:
-                healthy = states.get(each["Id"]) != "UNHEALTHY"
-                yield NamedInstance(each["Id"], each["Attributes"], healthy)
+        states = dict(self._list("GetInstancesHealthStatus", "Status", region, service_id))
+        for each in self._list("ListInstances", "Instances", region, service_id):
+            healthy = states.get(each["Id"]) != "UNHEALTHY"
+            yield NamedInstance(each["Id"], each["Attributes"], healthy)
 
-    def _pages(self, operation: str, region: str, request: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-        return self._api.pages(f"{_CLOUD_MAP}.{operation}", region, request)
+    def _list(self, operation: str, member: str, region: str, service_id: str | None = None) -> list[Any]:
+        """Return a member of all pages of an answer as one list: elements, or pairs. Look-ups at the same time share it."""
+
+        def list_all() -> list[Any]:
+            request = {} if service_id is None else {"ServiceId": service_id}
+            pages = self._api.pages(f"{_CLOUD_MAP}.{operation}", region, request)
+            members = (page[member] for page in pages)
+            return [item for each in members for item in (each.items() if isinstance(each, dict) else each)]
+
+        return self._lists.make((operation, region, service_id), list_all)
 
     def _call(self, operation: str, region: str, request: Mapping[str, Any]) -> dict[str, Any]:
         return self._api.call(f"{_CLOUD_MAP}.{operation}", region, request)

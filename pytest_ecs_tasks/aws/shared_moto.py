@@ -131,8 +131,9 @@ class SharedMoto:
 
 def is_mock_aws_active() -> bool:
     """Tell whether the user's process is inside a ``mock_aws`` now."""
-    models = sys.modules.get("moto.core.models")
-    return models is not None and bool(models.botocore_stubber.enabled)
+    # The module is there, but not all that is in it, while another thread imports it.
+    stubber = getattr(sys.modules.get("moto.core.models"), "botocore_stubber", None)
+    return stubber is not None and bool(stubber.enabled)
 
 
 @dataclass(frozen=True, slots=True)

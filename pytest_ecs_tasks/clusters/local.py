@@ -6,6 +6,7 @@ import contextlib
 import os
 import threading
 import uuid
+import weakref
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -37,6 +38,7 @@ from pytest_ecs_tasks.engine.ports import Clock
 from pytest_ecs_tasks.engine.protection import Protection
 from pytest_ecs_tasks.engine.supervisor import Supervisor, Watch
 from pytest_ecs_tasks.engine.system import RandomIds, SystemClock
+from pytest_ecs_tasks.errors import EcsTaskError
 from pytest_ecs_tasks.task import EcsTask
 
 if TYPE_CHECKING:
@@ -71,6 +73,7 @@ class LocalCluster:
         self._tasks: dict[str, LocalTask] = {}
         self._kept: list[str] = []
         self._registries: list[Registry] = []
+        self._planes: weakref.WeakSet[ControlPlane] = weakref.WeakSet()
         self._ecs_server = EcsApiServer()
         self._closed = False
 
@@ -140,7 +143,7 @@ class LocalCluster:
         from pytest_ecs_tasks.aws.target_groups import ElbTargetGroups
 
         declared = HealthMode(self._settings.health) is HealthMode.DECLARED
-        return ControlPlane(
+        plane = ControlPlane(
             aws,
             self._ecs_server,
             run,
@@ -152,6 +155,8 @@ class LocalCluster:
             registries=CloudMap(aws.api),
             find_gateway=lambda: self.room().network.gateway,
         )
+        self._planes.add(plane)
+        return plane
 
     def add_registry(self, aws: Aws, *, image: str | None = None) -> Registry:
         """Give an AWS a registry, if it has none, whose names its tasks pull; nothing is started until it is used.
@@ -174,6 +179,8 @@ class LocalCluster:
         registry: object = None,
         ecs: object = None,
     ) -> Launched:
+        if self._closed:
+            raise EcsTaskError("this run is over")
         self._supervisor.check()
         room = self.room()
         plan = make_plan(
@@ -239,6 +246,8 @@ class LocalCluster:
                 return
             self._closed = True
         self._ecs_server.close()  # first, so that nothing is started any more
+        for plane in tuple(self._planes):
+            plane.services.close()
         if self._room is not None:
             self._close_room(self._room)
         self._supervisor.close()

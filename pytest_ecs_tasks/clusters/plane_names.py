@@ -26,6 +26,7 @@ class PlaneNames:
         self._registries = registries
         self._lock = threading.Lock()
         self._waiting: weakref.WeakKeyDictionary[Sandbox, str] = weakref.WeakKeyDictionary()
+        # Kept when an instance goes: who has just read Cloud Map must not see it from outside.
         self._inside: dict[tuple[str, str], Place] = {}
         self._is_active = False
 
@@ -51,12 +52,8 @@ class PlaneNames:
         for sandbox, region in waiting:
             with contextlib.suppress(LinkError):  # its task is ending
                 self._serve(sandbox, region)
-            self._waiting.pop(sandbox, None)
-
-    def drop(self, instance: Instance) -> None:
-        """Take an instance out again."""
-        with self._lock:
-            self._inside.pop((instance.registry_arn, instance.instance_id), None)
+            with self._lock:
+                self._waiting.pop(sandbox, None)
 
     def _serve(self, sandbox: Sandbox, region: str) -> None:
         from pytest_ecs_tasks.endpoints.names import answer_query

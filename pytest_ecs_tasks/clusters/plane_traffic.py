@@ -142,8 +142,6 @@ class PlaneTraffic:
                 with contextlib.suppress(Exception):  # the target group may be gone, or the whole AWS
                     self._elb.deregister(target)
             for instance in entry.instances if entry else ():
-                if self.names is not None:
-                    self.names.drop(instance)
                 with contextlib.suppress(Exception):  # likewise
                     self._cloud_map.deregister(instance)
         return gone

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 MOST_ANSWERS = 8
@@ -69,10 +69,9 @@ Choose = Callable[[Sequence[NamedInstance], int], Sequence[NamedInstance]]
 """Chooses so many of the instances at random."""
 
 
-def find_zone(name: str, namespaces: Mapping[str, str]) -> str | None:
-    """Return the key of the namespace that a name is in: of those whose value it ends with, the most exact."""
-    found = [(len(domain), key) for key, domain in namespaces.items() if is_within(name, domain)]
-    return max(found)[1] if found else None
+def find_domain(name: str, domains: Iterable[str]) -> str | None:
+    """Return the domain that a name is in: of those that it ends with, the most exact."""
+    return max((domain for domain in domains if is_within(name, domain)), key=len, default=None)
 
 
 def is_within(name: str, domain: str) -> bool:
@@ -90,7 +89,7 @@ def find_answer(name: str, kind: str, zone: Zone, choose: Choose) -> Answer:
     if name.lower() == zone.namespace.lower():
         return Answer(exists=True)
     service = zone.service
-    if service is None or not service.instances:
+    if service is None or not service.instances or not service.ttls:
         return Answer(exists=False)
     if name.lower() == service.name.lower():
         healthy = [each for each in service.instances if each.healthy] or service.instances

@@ -61,7 +61,10 @@ def _write(query: dns.message.Message, zone: Zone, answer: Answer, size: int) ->
 
 def _add(response: dns.message.Message, section: list[dns.rrset.RRset], records: list[Record]) -> None:
     for record in records:
-        made = dns.rrset.from_text(record.name + ".", record.ttl, "IN", record.kind, record.data)
+        try:
+            made = dns.rrset.from_text(record.name + ".", record.ttl, "IN", record.kind, record.data)
+        except (dns.exception.DNSException, ValueError):
+            continue  # moto takes addresses and ids that Cloud Map refuses
         rrset = response.find_rrset(section, made.name, made.rdclass, made.rdtype, create=True)
         rrset.update_ttl(record.ttl)
         for data in made:

@@ -95,6 +95,21 @@ def test_a_namespace_says_how_a_name_is_routed_and_how_long_it_is_missing(
     assert (zone.service.weighted, zone.service.ttls) == (True, {"SRV": 30, "A": 10})
 
 
+def test_services_of_namespaces_with_the_same_name_are_all_found(aws: Aws, cloud_map: CloudMap) -> None:
+    client = aws.client("servicediscovery")
+    for number in (1, 2):
+        operation = client.create_private_dns_namespace(Name="test", Vpc=f"vpc-{number}")["OperationId"]
+        namespace = client.get_operation(OperationId=operation)["Operation"]["Targets"]["NAMESPACE"]
+        dns = {"DnsRecords": [{"Type": "A", "TTL": 10}]}
+        client.create_service(Name=f"web{number}", NamespaceId=namespace, DnsConfig=dns)
+
+    for number in (1, 2):
+        zone = cloud_map.find_zone(f"web{number}.test", "us-east-1")
+        assert zone is not None
+        assert zone.service is not None
+        assert zone.service.name == f"web{number}.test"
+
+
 def test_an_http_namespace_has_no_dns(aws: Aws, cloud_map: CloudMap) -> None:
     client = aws.client("servicediscovery")
     client.create_http_namespace(Name="test")

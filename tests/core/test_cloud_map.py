@@ -14,7 +14,7 @@ from pytest_ecs_tasks.core.cloud_map import (
     Record,
     Zone,
     find_answer,
-    find_zone,
+    find_domain,
 )
 
 
@@ -114,6 +114,7 @@ def test_an_instance_without_a_port_has_no_srv_record() -> None:
 
 def test_a_name_without_instances_does_not_exist_and_the_namespace_s_does() -> None:
     assert ask(zone()) == Answer(exists=False)
+    assert ask(zone(instance(1), kinds=[])) == Answer(exists=False)
     assert ask(Zone("shop.internal", None)) == Answer(exists=False)
     assert ask(Zone("shop.internal", None), "Shop.internal") == Answer(exists=True)
 
@@ -121,12 +122,12 @@ def test_a_name_without_instances_does_not_exist_and_the_namespace_s_does() -> N
 @pytest.mark.parametrize(
     ("name", "found"),
     [
-        ("api.shop.internal", "shop"),
-        ("SHOP.INTERNAL", "shop"),
-        ("api.eu.shop.internal", "eu"),
+        ("api.shop.internal", "shop.internal"),
+        ("SHOP.INTERNAL", "shop.internal"),
+        ("api.eu.shop.internal", "EU.shop.internal"),
         ("workshop.internal", None),
         ("internal", None),
     ],
 )
-def test_a_name_is_in_the_most_exact_namespace_that_it_ends_with(name: str, found: str | None) -> None:
-    assert find_zone(name, {"shop": "shop.internal", "eu": "EU.shop.internal"}) == found
+def test_a_name_is_in_the_most_exact_domain_that_it_ends_with(name: str, found: str | None) -> None:
+    assert find_domain(name, ["shop.internal", "EU.shop.internal"]) == found

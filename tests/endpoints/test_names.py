@@ -28,8 +28,10 @@ def ask(
 def test_an_answer_has_the_records_and_is_no_referral() -> None:
     response = ask(Answer(True, tuple(Record("api.shop.internal", "A", 60, f"10.0.0.{n}") for n in (1, 2))))
 
-    assert [rrset.to_text() for rrset in response.answer] == [
-        "api.shop.internal. 60 IN A 10.0.0.1\napi.shop.internal. 60 IN A 10.0.0.2"
+    (rrset,) = response.answer
+    assert sorted(rrset.to_text().splitlines()) == [  # the order on the wire is random
+        "api.shop.internal. 60 IN A 10.0.0.1",
+        "api.shop.internal. 60 IN A 10.0.0.2",
     ]
     assert response.rcode() == dns.rcode.NOERROR
     assert response.flags & dns.flags.RA
@@ -58,6 +60,23 @@ def test_an_srv_record_comes_with_its_host_s_address() -> None:
 
     assert response.answer[0].to_text() == "api.shop.internal. 60 IN SRV 1 1 80 i1.api.shop.internal."
     assert response.additional[0].to_text() == "i1.api.shop.internal. 60 IN A 10.0.0.1"
+
+
+def test_what_is_no_record_does_not_keep_the_others_away() -> None:
+    values = ["nonsense", "10.0.0.1"]
+    addresses = ask(Answer(True, tuple(Record("api.shop.internal", "A", 60, value) for value in values)))
+    hosts = ["x" * 64, "i 1", 'i"1', "i1"]
+    services = ask(
+        Answer(
+            True,
+            tuple(Record("api.shop.internal", "SRV", 60, f"1 1 80 {host}.") for host in hosts),
+            tuple(Record(host, "A", 60, "10.0.0.1") for host in hosts),
+        ),
+        kind="SRV",
+    )
+
+    assert addresses.answer[0].to_text() == "api.shop.internal. 60 IN A 10.0.0.1"
+    assert services.answer[0].to_text() == "api.shop.internal. 60 IN SRV 1 1 80 i1."
 
 
 @pytest.mark.parametrize(("size", "fewer"), [(None, True), (1232, False)])

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import platform
 import resource
 import signal
 import socket
 import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from importlib.resources import files
@@ -377,3 +379,55 @@ def test_when_the_host_is_gone_applications_see_a_reset_and_the_namespace_is_hel
     assert sandbox.process.poll() is None
     sandbox.process.terminate()
     assert sandbox.ended() == (0, "")
+
+
+# In a network of its own: queries to a nameserver are led elsewhere there.
+SECOND_NAMESERVER = """
+import fcntl, socket, struct, subprocess, sys
+from pathlib import Path
+from pytest_ecs_tasks.runtimes.sandbox.frames import FrameReader, FrameType, make_frame
+with socket.socket() as s: fcntl.ioctl(s, 0x8914, struct.pack("16sh", b"lo", 1))  # up
+Path(sys.argv[2]).write_text("nameserver 127.0.0.2\\nnameserver 127.0.0.3\\n")
+subprocess.run(["mount", "--bind", sys.argv[2], "/etc/resolv.conf"], check=True)
+good = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+good.bind(("127.0.0.3", 53))
+host, theirs = socket.socketpair()
+program = subprocess.Popen([sys.argv[1], "aws=0"], stdin=theirs, stdout=theirs)
+reader, frames = FrameReader(), []
+def next_frame():
+    while not frames: frames.extend(reader.frames(memoryview(host.recv(65536))))
+    return frames.pop(0)
+assert next_frame()[1] is FrameType.HELLO
+for _ in range(2): host.sendall(make_frame(0, FrameType.NAMES))
+for _ in range(2): assert next_frame() == (0, FrameType.NAMED, bytes(2))
+client = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+client.settimeout(60)
+client.bind(("127.0.0.1", 0))
+for server in ("127.0.0.2", "127.0.0.3"): client.sendto(b"\\x77\\x78" + bytes(10) + server.encode(), (server, 53))
+queries = [next_frame() for _ in range(2)]
+for _, kind, query in queries:
+    assert kind is FrameType.QUERY
+    host.sendall(make_frame(0, FrameType.ASK, query))
+query, asker = good.recvfrom(1000)
+good.sendto(query + b" answers", asker)
+print(*client.recvfrom(1000))
+host.sendall(make_frame(0, FrameType.ANSWER, queries[0][2]))
+print(*client.recvfrom(1000))
+program.kill()
+"""
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="a network of its own needs root")
+def test_each_nameserver_is_asked_what_was_asked_of_it(tmp_path: Path) -> None:
+    command = ["unshare", "--net", "--mount", sys.executable, "-c", SECOND_NAMESERVER, str(PROGRAM)]
+
+    done = subprocess.run(
+        [*command, str(tmp_path / "resolv.conf")], capture_output=True, text=True, timeout=60
+    )
+
+    query = r"b'wx\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00"
+    assert done.stderr == ""
+    assert done.stdout.splitlines() == [
+        f"{query}127.0.0.3 answers' ('127.0.0.3', 53)",
+        f"{query}127.0.0.2' ('127.0.0.2', 53)",
+    ]

@@ -39,7 +39,8 @@ _CHUNK = 128 * 1024
 _OUTPUT_FULL = 256 * 1024
 _OUTPUT_LOW = 64 * 1024
 _STDERR_KEPT = 4096
-_MOST_QUERIES = 64  # at a time; one more is lost, and asked again
+_MOST_QUERIES = 256  # that wait, as many as the sandbox knows
+_ANSWERING_AT_ONCE = 32
 _WOULD_BLOCK = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 
 
@@ -109,7 +110,8 @@ class Link:
         self._next_number = 1
         self._resolve: Resolve = lambda query: None
         self._naming: deque[Future[None]] = deque()
-        self._queries = 0
+        self._queries: deque[bytes] = deque(maxlen=_MOST_QUERIES)  # of more, the oldest are lost
+        self._answering = 0
         self._lock = threading.Lock()
         self._addresses: dict[int, tuple[str, int]] = {}
         self._listeners: list[socket.socket] = []
@@ -343,24 +345,35 @@ class Link:
             answer.set_exception(error)
 
     def _take_query(self, query: bytes) -> None:
-        if self._queries >= _MOST_QUERIES:
-            return
-        self._queries += 1
-        threading.Thread(target=self._find_answer, args=(query,), name="ecs-tasks/name", daemon=True).start()
-
-    def _find_answer(self, query: bytes) -> None:
-        """Runs on a thread of its own: the AWS is asked."""
+        with self._lock:
+            self._queries.append(query)
+            if self._answering == _ANSWERING_AT_ONCE:
+                return
+            self._answering += 1
         try:
-            answer = self._resolve(query)
-        except Exception as error:  # noqa: BLE001 - whatever the service raises is the service's
-            self.service_error = error
-            answer = None
-        kind = FrameType.ASK if answer is None else FrameType.ANSWER
-        frame = make_frame(0, kind, query if answer is None else answer)
-        self._loop.post(self, partial(self._send_answer, frame))
+            threading.Thread(target=self._answer_queries, name="ecs-tasks/names", daemon=True).start()
+        except RuntimeError:  # there can be no more threads
+            with self._lock:
+                self._answering -= 1
+
+    def _answer_queries(self) -> None:
+        """Runs on a thread of its own, until no query waits: the AWS is asked."""
+        while True:
+            with self._lock:
+                if not self._queries:
+                    self._answering -= 1
+                    return
+                query = self._queries.popleft()
+            try:
+                answer = self._resolve(query)
+            except Exception as error:  # noqa: BLE001 - whatever the service raises is the service's
+                self.service_error = error
+                answer = None
+            kind = FrameType.ASK if answer is None else FrameType.ANSWER
+            frame = make_frame(0, kind, query if answer is None else answer)
+            self._loop.post(self, partial(self._send_answer, frame))
 
     def _send_answer(self, frame: bytes) -> None:
-        self._queries -= 1
         if not self._over.is_set():
             self.send(frame)
 

@@ -157,6 +157,8 @@ class SandboxPool:
         self, plan: SandboxPlan, hosts: Mapping[str, str], labels: Mapping[str, str]
     ) -> EngineSandbox:
         """Return a running sandbox, warm if a plain one will do; one that is just being warmed is waited for."""
+        if self._closed:
+            raise EngineError("the run is over")
         if plan.plain:
             with self._lock:
                 while not self._warm and self._filling:
@@ -175,8 +177,9 @@ class SandboxPool:
         """Close the links of the warm ones; their containers are swept with the rest of the run."""
         with self._lock:
             self._closed = True
+            warm = tuple(self._warm)
         self._refill.close()
-        for sandbox in self._warm:
+        for sandbox in warm:
             sandbox.close()
 
     def remove_warm(self) -> None:
@@ -264,7 +267,13 @@ def setup_error(failure: SetupFailure) -> EngineError:
 def names_error(error: OSError) -> EngineError:
     """Say why Cloud Map's names do not resolve in a task, and what to do."""
     words = f"names of Cloud Map cannot be resolved in the task: {error.strerror or error}"
-    return EngineError(words, hint=_NO_CAPABILITY if isinstance(error, PermissionError) else _NO_NAT)
+    if isinstance(error, TimeoutError):
+        hint = "The engine is slow to pass data on: look at the load of its machine."
+    elif error.errno == errno.EAFNOSUPPORT:
+        hint = "The engine gives the task nameservers with IPv6 addresses alone: give it one with an IPv4 address."
+    else:
+        hint = _NO_CAPABILITY if isinstance(error, PermissionError) else _NO_NAT
+    return EngineError(words, hint=hint)
 
 
 def ensure_sandbox_image(runtime: ContainerRuntime) -> str:

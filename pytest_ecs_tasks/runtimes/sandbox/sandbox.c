@@ -11,7 +11,7 @@
  * for the names, and is gone for good once they are served.
  *
  * Names: when the host asks for it, queries by UDP to the nameservers of /etc/resolv.conf, which the engine gives to all
- * containers of the namespace, come here and go on to the host. It answers them, or has the first nameserver asked.
+ * containers of the namespace, come here and go on to the host. It answers them, or has the nameserver itself asked.
  *
  * The link is a sequence of frames, big endian: stream (4 bytes), type (1), length of the payload (3), payload.
  *
@@ -29,7 +29,7 @@
  *     NAMED      ->   they are served; errno (2) where they cannot be, else 0
  *     QUERY      ->   a DNS message, with an id of our own
  *     ANSWER     <-   the DNS message that answers the query of its id
- *     ASK        <-   the query again, for the nameserver to answer
+ *     ASK        <-   the query again, for its nameserver to answer
  *
  * The last five are of no stream: 0. A query that is lost, or has QUERIES younger ones, is not answered; who asked it does so
  * again, as of any nameserver.
@@ -117,8 +117,9 @@ static int listener_count;
 static struct { enum setup_step step; int error; } setup_failure;
 static int out_of_files; /* accept failed for want of something: try again a little later */
 
-static struct { int listener, nameserver; } names = {-1, -1};
-static struct query { struct sockaddr_in client; uint16_t number, id; int waits; } queries[QUERIES]; /* by our number */
+static struct name_place { uint32_t nameserver; int listener, asker; } name_places[NAMESERVERS];
+static int name_place_count; /* 0: names are not served */
+static struct query { struct sockaddr_in client; uint16_t number, id; int place, waits; } queries[QUERIES]; /* by our number */
 static uint16_t next_query;
 
 static uint8_t input[2 * FRAME], output[4 * FRAME];
@@ -565,19 +566,18 @@ static void add_expression(struct batch *b, const char *name, const int numbers[
 
 /* What leaves the namespace for a port of an address, and where on its loopback it goes instead. */
 struct redirect {
-    const char *chain;
+    uint32_t address;
     uint8_t protocol;
     uint16_t port, not_from, to; /* not_from: a port whose packets are left alone; 0: none */
-    int priority;
 };
 
 /* ip daddr ADDRESS meta l4proto PROTOCOL th dport PORT [th sport != NOT_FROM] redirect to :TO */
-static void add_redirect(struct batch *b, const struct redirect *r, uint32_t address) {
+static void add_redirect(struct batch *b, const struct redirect *r) {
     enum { REG = NFT_REG_1, NETWORK = NFT_PAYLOAD_NETWORK_HEADER, TRANSPORT = NFT_PAYLOAD_TRANSPORT_HEADER };
     const uint16_t port = htons(r->port), not_from = htons(r->not_from), to = htons(r->to);
     struct nlattr *rule = open_nest(b, NFTA_RULE_EXPRESSIONS);
     add_expression(b, "payload", (int[4]){REG, NETWORK, 16, 4}, NULL, 0);
-    add_expression(b, "cmp", (int[4]){REG, NFT_CMP_EQ, -1}, &address, sizeof address);
+    add_expression(b, "cmp", (int[4]){REG, NFT_CMP_EQ, -1}, &r->address, sizeof r->address);
     add_expression(b, "meta", (int[4]){REG, NFT_META_L4PROTO, -1}, NULL, 0);
     add_expression(b, "cmp", (int[4]){REG, NFT_CMP_EQ, -1}, &r->protocol, sizeof r->protocol);
     add_expression(b, "payload", (int[4]){REG, TRANSPORT, 2, 2}, NULL, 0);
@@ -592,7 +592,7 @@ static void add_redirect(struct batch *b, const struct redirect *r, uint32_t add
 }
 
 /* table ip ecs { chain CHAIN { type nat hook output priority PRIORITY; ip daddr ... } } */
-static int redirect(const struct redirect *r, const uint32_t *addresses, int count) {
+static int redirect(const char *chain, int priority, const struct redirect *redirects, int count) {
     enum { NFT = NFNL_SUBSYS_NFTABLES << 8, OUTPUT_HOOK = 3 };
     struct batch b = {0};
     begin_nf(&b, NFNL_MSG_BATCH_BEGIN, 0, AF_UNSPEC, NFNL_SUBSYS_NFTABLES);
@@ -600,18 +600,18 @@ static int redirect(const struct redirect *r, const uint32_t *addresses, int cou
     add_text(&b, NFTA_TABLE_NAME, "ecs");
     begin_nf(&b, NFT | NFT_MSG_NEWCHAIN, NLM_F_CREATE, AF_INET, 0);
     add_text(&b, NFTA_CHAIN_TABLE, "ecs");
-    add_text(&b, NFTA_CHAIN_NAME, r->chain);
+    add_text(&b, NFTA_CHAIN_NAME, chain);
     struct nlattr *hook = open_nest(&b, NFTA_CHAIN_HOOK);
     add_number(&b, NFTA_HOOK_HOOKNUM, OUTPUT_HOOK);
-    add_number(&b, NFTA_HOOK_PRIORITY, r->priority);
+    add_number(&b, NFTA_HOOK_PRIORITY, priority);
     close_nest(&b, hook);
     add_text(&b, NFTA_CHAIN_TYPE, "nat");
     for (int i = 0; i < count; i++) {
         int last = i == count - 1; /* the one that asks for an answer, which tells of the whole batch */
         begin_nf(&b, NFT | NFT_MSG_NEWRULE, NLM_F_CREATE | NLM_F_APPEND | (last ? NLM_F_ACK : 0), AF_INET, 0);
         add_text(&b, NFTA_RULE_TABLE, "ecs");
-        add_text(&b, NFTA_RULE_CHAIN, r->chain);
-        add_redirect(&b, r, addresses[i]);
+        add_text(&b, NFTA_RULE_CHAIN, chain);
+        add_redirect(&b, &redirects[i]);
     }
     begin_nf(&b, NFNL_MSG_BATCH_END, 0, AF_UNSPEC, NFNL_SUBSYS_NFTABLES);
     return ask_kernel(&b, NETLINK_NETFILTER);
@@ -625,10 +625,10 @@ static int succeeds(enum setup_step step, int error) {
 
 static void set_up_link_local(uint16_t port) {
     uint32_t endpoints = inet_addr("169.254.170.2");
-    struct redirect http = {.chain = "out", .protocol = IPPROTO_TCP, .port = 80, .to = port, .priority = BEFORE_ROUTING};
+    struct redirect http = {.address = endpoints, .protocol = IPPROTO_TCP, .port = 80, .to = port};
     (void)(succeeds(METADATA_ROUTE, prohibit_metadata()) && succeeds(METADATA_ROUTE_6, prohibit_metadata_6()) &&
            succeeds(ENDPOINTS_ROUTE, route_endpoints(endpoints)) &&
-           succeeds(ENDPOINTS_RULE, redirect(&http, &endpoints, 1)));
+           succeeds(ENDPOINTS_RULE, redirect("out", BEFORE_ROUTING, &http, 1)));
 }
 
 /* Hold no capability but NET_ADMIN: in use, only within reach, or neither. What is dropped does not come back. */
@@ -646,21 +646,23 @@ static int hold_net_admin(int in_use, int within_reach) {
 
 /* ---- names ---- */
 
-/* Read the IPv4 nameservers that the engine's containers have; a resolver that finds none asks its own machine. */
+/* Read the IPv4 nameservers that the engine's containers have; a resolver that finds none at all asks its own machine. */
 static int find_nameservers(uint32_t found[NAMESERVERS]) {
     static const char word[] = "nameserver";
     char text[4096];
-    int count = 0, fd = open("/etc/resolv.conf", O_RDONLY | O_CLOEXEC);
+    int count = 0, others = 0, fd = open("/etc/resolv.conf", O_RDONLY | O_CLOEXEC);
     ssize_t size = fd < 0 ? 0 : read(fd, text, sizeof text - 1);
     if (fd >= 0) close(fd);
     text[size > 0 ? size : 0] = 0;
     char *rest = NULL;
-    for (char *line = strtok_r(text, "\n", &rest); line && count < NAMESERVERS; line = strtok_r(NULL, "\n", &rest)) {
+    for (char *line = strtok_r(text, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest)) {
         struct in_addr address;
         char *end = NULL, *key = strtok_r(line, " \t\r", &end), *value = strtok_r(NULL, " \t\r", &end);
-        if (key && value && !strcmp(key, word) && inet_pton(AF_INET, value, &address) == 1) found[count++] = address.s_addr;
+        if (!key || !value || strcmp(key, word) || count + others == NAMESERVERS) continue;
+        if (inet_pton(AF_INET, value, &address) == 1) found[count++] = address.s_addr;
+        else others++;
     }
-    if (!count) found[count++] = htonl(INADDR_LOOPBACK);
+    if (!count && !others) found[count++] = htonl(INADDR_LOOPBACK);
     return count;
 }
 
@@ -678,85 +680,114 @@ static void forget_tracked(void) {
     (void)ask_kernel(&b, NETLINK_NETFILTER);
 }
 
-static int serve_names(void) {
-    uint32_t nameservers[NAMESERVERS];
-    int count = find_nameservers(nameservers);
+/* Open what takes the queries to a nameserver, and what asks it. */
+static int open_place(struct name_place *place) {
     struct sockaddr_in here = {.sin_family = AF_INET}, there = {.sin_family = AF_INET, .sin_port = htons(DNS_PORT)};
     here.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    there.sin_addr.s_addr = nameservers[0];
-    names.listener = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    names.nameserver = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (names.listener < 0 || names.nameserver < 0 || bind(names.listener, (struct sockaddr *)&here, sizeof here) < 0 ||
-        connect(names.nameserver, (struct sockaddr *)&there, sizeof there) < 0)
+    there.sin_addr.s_addr = place->nameserver;
+    place->listener = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    place->asker = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (place->listener < 0 || place->asker < 0 || bind(place->listener, (struct sockaddr *)&here, sizeof here) < 0)
         return errno;
-    int error = hold_net_admin(1, 1);
-    if (error) return error;
-    error = redirect(&(struct redirect){.chain = "names",
-                                        .protocol = IPPROTO_UDP,
-                                        .port = DNS_PORT,
-                                        .not_from = port_of(names.nameserver),
-                                        .to = port_of(names.listener),
-                                        /* Docker leads them to its own port at this stage. */
-                                        .priority = BEFORE_ROUTING - 1},
-                     nameservers, count);
+    /* One that cannot be reached answers nobody. */
+    if (connect(place->asker, (struct sockaddr *)&there, sizeof there) < 0) return errno == ENETUNREACH ? 0 : errno;
+    return 0;
+}
+
+static void close_names(void) {
+    for (int i = 0; i < name_place_count; i++) {
+        if (name_places[i].listener >= 0) close(name_places[i].listener);
+        if (name_places[i].asker >= 0) close(name_places[i].asker);
+    }
+    name_place_count = 0;
+}
+
+static int serve_names(void) {
+    uint32_t nameservers[NAMESERVERS];
+    struct redirect redirects[NAMESERVERS];
+    int count = find_nameservers(nameservers), error = count ? 0 : EAFNOSUPPORT;
+    for (int i = 0; i < count && !error; i++) {
+        struct name_place *place = &name_places[name_place_count++];
+        *place = (struct name_place){.nameserver = nameservers[i], .listener = -1, .asker = -1};
+        error = open_place(place);
+        redirects[i] = (struct redirect){.address = place->nameserver,
+                                         .protocol = IPPROTO_UDP,
+                                         .port = DNS_PORT,
+                                         .not_from = port_of(place->asker),
+                                         .to = port_of(place->listener)};
+    }
+    if (error || (error = hold_net_admin(1, 1))) return error;
+    /* Docker leads them to its own port at the stage after. */
+    error = redirect("names", BEFORE_ROUTING - 1, redirects, count);
     if (!error) forget_tracked();
     int dropped = hold_net_admin(0, error != 0); /* the host may ask once more */
     return error ? error : dropped;
 }
 
-static void close_names(void) {
-    if (names.listener >= 0) close(names.listener);
-    if (names.nameserver >= 0) close(names.nameserver);
-    names.listener = names.nameserver = -1;
-}
-
 static void begin_names(void) {
-    int error = names.listener < 0 ? serve_names() : 0;
+    int error = name_place_count ? 0 : serve_names();
     if (error) close_names();
     send_frame(0, NAMED, 2, (uint32_t)error);
 }
 
 /* Take the next query, QUERY_SIZE bytes at most, and give it a number of ours for its id. Return its size; 0: none waits. */
-static uint32_t take_query(uint8_t *message) {
+static uint32_t take_query(int place, uint8_t *message) {
     for (;;) {
         struct sockaddr_in client;
         socklen_t length = sizeof client;
-        ssize_t size = recvfrom(names.listener, message, QUERY_SIZE, MSG_TRUNC, (struct sockaddr *)&client, &length);
+        ssize_t size = recvfrom(name_places[place].listener, message, QUERY_SIZE, MSG_TRUNC, (struct sockaddr *)&client, &length);
         if (size < 0) return 0;
         if (size < QUERY_HEADER || size > QUERY_SIZE) continue;
         uint16_t number = next_query++;
-        queries[number % QUERIES] = (struct query){client, number, (uint16_t)get(message, 2), 1};
+        queries[number % QUERIES] = (struct query){client, number, (uint16_t)get(message, 2), place, 1};
         put(message, 2, number);
         return (uint32_t)size;
     }
 }
 
-static void read_queries(void) {
+static void read_queries(int place) {
     uint32_t size;
-    while (room() >= WORK && (size = take_query(output + output_used + HEADER))) put_header(0, QUERY, size);
+    while (room() >= WORK && (size = take_query(place, output + output_used + HEADER))) put_header(0, QUERY, size);
+}
+
+static struct query *find_query(const uint8_t *message) {
+    uint16_t number = (uint16_t)get(message, 2);
+    struct query *q = &queries[number % QUERIES];
+    return q->waits && q->number == number ? q : NULL;
 }
 
 static void answer_query(uint8_t *message, uint32_t size) {
-    uint16_t number = (uint16_t)get(message, 2);
-    struct query *q = &queries[number % QUERIES];
-    if (!q->waits || q->number != number) return;
+    struct query *q = find_query(message);
+    if (!q) return;
     q->waits = 0;
     put(message, 2, q->id);
     /* It is as lost as any datagram where it cannot be sent. */
-    (void)sendto(names.listener, message, size, 0, (struct sockaddr *)&q->client, sizeof q->client);
+    (void)sendto(name_places[q->place].listener, message, size, 0, (struct sockaddr *)&q->client, sizeof q->client);
 }
 
 static void ask_nameserver(const uint8_t *message, uint32_t size) {
+    struct query *q = find_query(message);
+    if (!q) return;
+    int asker = name_places[q->place].asker;
     /* What it refused before is reported now, and the message not sent: once more. */
-    if (send(names.nameserver, message, size, 0) < 0) (void)send(names.nameserver, message, size, 0);
+    if (send(asker, message, size, 0) < 0) (void)send(asker, message, size, 0);
 }
 
-static void read_nameserver(void) {
+static void read_nameserver(int place) {
     static uint8_t message[65536];
     for (int i = 0; i < QUERIES; i++) {
-        ssize_t size = recv(names.nameserver, message, sizeof message, 0);
+        ssize_t size = recv(name_places[place].asker, message, sizeof message, 0);
         if (size < 0) return;
         if (size >= QUERY_HEADER) answer_query(message, (uint32_t)size);
+    }
+}
+
+/* Poll, or not, for the queries to each nameserver and its answers: 2 * NAMESERVERS entries. */
+static void poll_names(struct pollfd *polled, int ready) {
+    for (int i = 0; i < NAMESERVERS; i++) {
+        int wanted = ready && i < name_place_count;
+        polled[2 * i] = (struct pollfd){.fd = wanted ? name_places[i].listener : -1, .events = POLLIN};
+        polled[2 * i + 1] = (struct pollfd){.fd = wanted ? name_places[i].asker : -1, .events = POLLIN};
     }
 }
 
@@ -764,7 +795,7 @@ static void take_names_frame(uint32_t id, uint32_t type, uint8_t *data, uint32_t
     if (id) bad_frame("a frame of names with a stream", id);
     if (type == NAMES ? size : size < QUERY_HEADER) bad_frame("a frame of the wrong size", id);
     if (type == NAMES) begin_names();
-    else if (names.listener < 0) bad_frame("an answer to no query", id);
+    else if (!name_place_count) bad_frame("an answer to no query", id);
     else if (type == ANSWER) answer_query(data, size);
     else ask_nameserver(data, size);
 }
@@ -792,10 +823,13 @@ static _Noreturn void hold_only(void) {
     while (stream_top) abort_stream(&streams[stream_top - 1]);
     /* Whoever wants to look at a task that was kept still has the engine's names in it. */
     for (;;) {
-        struct pollfd polled[] = {{.fd = names.listener, .events = POLLIN}, {.fd = names.nameserver, .events = POLLIN}};
-        if (poll(polled, 2, -1) <= 0) continue;
-        for (uint32_t size; polled[0].revents && (size = take_query(output));) ask_nameserver(output, size);
-        if (polled[1].revents) read_nameserver();
+        struct pollfd polled[2 * NAMESERVERS];
+        poll_names(polled, 1);
+        if (poll(polled, 2 * NAMESERVERS, -1) <= 0) continue;
+        for (int i = 0; i < name_place_count; i++) {
+            for (uint32_t size; polled[2 * i].revents && (size = take_query(i, output));) ask_nameserver(output, size);
+            if (polled[2 * i + 1].revents) read_nameserver(i);
+        }
     }
 }
 
@@ -874,22 +908,22 @@ static void serve_stream(struct stream *s) {
 /* Wait for anything and serve it. While the host does not take our output nothing else is touched: whatever one
  * step produces then fits into RESERVE. */
 static void wait_and_serve(void) {
-    static struct pollfd polled[4 + SERVICES + MAX_STREAMS];
+    enum { NAMES_AT = 2, LISTENERS_AT = NAMES_AT + 2 * NAMESERVERS };
+    static struct pollfd polled[LISTENERS_AT + SERVICES + MAX_STREAMS];
     static int first;
     int open_for_work = room() >= WORK, count = stream_top, accepting = !out_of_files;
     polled[0] = (struct pollfd){.fd = open_for_work ? 0 : -1, .events = POLLIN};
     polled[1] = (struct pollfd){.fd = output_used ? 1 : -1, .events = POLLOUT};
-    polled[2] = (struct pollfd){.fd = open_for_work ? names.listener : -1, .events = POLLIN};
-    polled[3] = (struct pollfd){.fd = open_for_work ? names.nameserver : -1, .events = POLLIN};
+    poll_names(polled + NAMES_AT, open_for_work);
     for (int i = 0; i < listener_count; i++)
-        polled[4 + i] = (struct pollfd){.fd = open_for_work && accepting ? listeners[i].fd : -1, .events = POLLIN};
-    struct pollfd *of_stream = polled + 4 + listener_count;
+        polled[LISTENERS_AT + i] = (struct pollfd){.fd = open_for_work && accepting ? listeners[i].fd : -1, .events = POLLIN};
+    struct pollfd *of_stream = polled + LISTENERS_AT + listener_count;
     for (int i = 0; i < count; i++) {
         short events = streams[i].id && open_for_work ? interest(&streams[i]) : 0;
         /* Left out when nothing is wanted: a hang-up is always reported, and would spin. */
         of_stream[i] = (struct pollfd){.fd = events ? streams[i].fd : -1, .events = events};
     }
-    if (poll(polled, (nfds_t)(4 + listener_count + count), accepting ? -1 : 100) < 0) return;
+    if (poll(polled, (nfds_t)(LISTENERS_AT + listener_count + count), accepting ? -1 : 100) < 0) return;
     out_of_files = 0;
     if (count) first = (first + 1) % count;
     for (int i = 0; i < count && room() >= WORK; i++) {
@@ -897,9 +931,11 @@ static void wait_and_serve(void) {
         if (of_stream[at].revents) serve_stream(&streams[at]);
     }
     for (int i = 0; i < listener_count; i++)
-        if (polled[4 + i].revents) accept_clients(i);
-    if (polled[2].revents) read_queries();
-    if (polled[3].revents) read_nameserver();
+        if (polled[LISTENERS_AT + i].revents) accept_clients(i);
+    for (int i = 0; i < name_place_count; i++) {
+        if (polled[NAMES_AT + 2 * i].revents) read_queries(i);
+        if (polled[NAMES_AT + 2 * i + 1].revents) read_nameserver(i);
+    }
     if (polled[0].revents) read_host();
 }
 
