@@ -27,7 +27,7 @@ def test_who_comes_during_a_call_shares_the_next_one() -> None:
         first = pool.submit(calls.make, "key", call)
         assert begun.wait(60)
         others = [pool.submit(calls.make, "key", call) for _ in range(10)]
-        wait_for(lambda: all(other.running() for other in others))
+        assert wait_for(lambda: all(other.running() for other in others), patience_s=60)
         go.set()
 
     assert first.result() == 1

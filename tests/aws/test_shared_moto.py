@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import gc
 import socket
+import sys
 import threading
 import time
 import urllib.request
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from types import ModuleType
 
 import boto3
 import pytest
@@ -17,6 +19,7 @@ from moto import mock_aws
 
 from pytest_ecs_tasks.aws.handle import Aws, AwsFactory
 from pytest_ecs_tasks.aws.services import BotoServices
+from pytest_ecs_tasks.aws.shared_moto import is_mock_aws_active
 from pytest_ecs_tasks.engine.aws_ports import LogStreamError, SecretRequest
 from pytest_ecs_tasks.errors import EcsTaskError
 
@@ -204,3 +207,9 @@ def test_many_clients_at_once_are_served_and_no_thread_or_socket_stays(mocked, s
     shared.close()
     gc.collect()
     assert threading.active_count() <= before
+
+
+def test_a_moto_that_is_just_being_imported_has_no_mock_aws(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "moto.core.models", ModuleType("moto.core.models"))
+
+    assert not is_mock_aws_active()

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from left_over import wait_for
+from left_over import labelled_objects, wait_for
 from pytest_ecs_tasks.aws.handle import Aws
 from pytest_ecs_tasks.clusters.local import LocalCluster
+from pytest_ecs_tasks.clusters.settings import LocalSettings
 from pytest_ecs_tasks.core.api.project import Project
+from pytest_ecs_tasks.core.parse import parse_task_definition
+from pytest_ecs_tasks.core.request import RunTaskRequest
 from pytest_ecs_tasks.engine.ports import EngineError
+from pytest_ecs_tasks.errors import EcsTaskError
 from pytest_ecs_tasks.task import EcsTask
 from tasks import BUSYBOX
 
@@ -199,3 +204,23 @@ def test_nothing_of_a_service_is_left_when_its_aws_is_closed(
     for runtime_id in ids:
         with pytest.raises(EngineError):
             cluster.room().runtime.inspect_container(runtime_id)
+
+
+def test_a_service_replaces_nothing_when_its_run_ends_before_it(engine_url: str) -> None:
+    cluster = LocalCluster(LocalSettings(engine=engine_url, pull="never"), environ=os.environ)
+    aws = cluster.new_aws()
+    ecs = aws.client("ecs")
+    container = {"name": "app", "image": BUSYBOX, "memory": 64, "command": ["sh", "-c", SERVES]}
+    ecs.register_task_definition(family="web", networkMode="awsvpc", containerDefinitions=[container])
+    create(ecs, desiredCount=3)
+    wait_stable(ecs)
+
+    cluster.close()
+
+    assert labelled_objects(engine_url, f"pytest-ecs-tasks.run={cluster.run_id}") == []
+    request = RunTaskRequest(
+        parse_task_definition({"family": "web", "containerDefinitions": [container]}, "test")
+    )
+    with pytest.raises(EcsTaskError, match="this run is over"):
+        cluster.run_task(request, aws)
+    aws.close()
