@@ -2,8 +2,9 @@
 
     python benchmarks/names.py [--engine URL] [--requests 200]
 
-A name of a service is asked of moto anew each time, in four calls, which look-ups at the same time share. The bar is 5 ms more for a name of the engine, which is asked
-of Cloud Map first; before the first service with serviceRegistries the engine alone answers, as without the plugin.
+A name of a service is asked of moto anew each time, in four calls, which look-ups at the same time share. The bar is 5 ms
+more for a name of the engine, which is asked of Cloud Map first; before the first service with serviceRegistries the engine
+alone answers, as without the plugin.
 """
 
 from __future__ import annotations

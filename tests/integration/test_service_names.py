@@ -30,7 +30,13 @@ http.server.ThreadingHTTPServer(("0.0.0.0", int(sys.argv[1])), Handler).serve_fo
 # What an application asks for an SRV record: no library for it is in the image.
 LOOK_UP = """
 import socket, struct, time, urllib.request
-def get(host, port): return urllib.request.urlopen(f"http://{host}:{port}/", timeout=60).read().decode()
+def get(host, port):
+    deadline = time.monotonic() + 60
+    while True:
+        try: return urllib.request.urlopen(f"http://{host}:{port}/", timeout=60).read().decode()
+        except OSError:  # a task is RUNNING before its server listens
+            if time.monotonic() > deadline: raise
+            time.sleep(0.05)
 def look_up(name):
     try: return sorted({each[4][0] for each in socket.getaddrinfo(name, 80, socket.AF_INET)})
     except OSError as error: return type(error).__name__
