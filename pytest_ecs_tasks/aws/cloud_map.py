@@ -30,12 +30,7 @@ class CloudMap:
             if error.code == "ServiceNotFound":
                 return None
             raise
-        dns = service.get("DnsConfig") or {}
-        return Registry(
-            arn,
-            service["Name"],
-            record_types=frozenset(record["Type"] for record in dns.get("DnsRecords") or ()),
-        )
+        return Registry(arn, service["Name"], frozenset(_ttls(service)))
 
     def register(self, instance: Instance) -> None:
         """Register an instance. Raises :class:`AwsCallError`."""
@@ -81,12 +76,11 @@ class CloudMap:
         if service_name is None:
             return None
         service = services[service_name]
-        dns = service.get("DnsConfig") or {}
         return NamedService(
             service["Arn"],
             service_name,
-            {record["Type"]: int(record["TTL"]) for record in dns.get("DnsRecords") or ()},
-            weighted=dns.get("RoutingPolicy") == "WEIGHTED",
+            _ttls(service),
+            weighted=_dns(service).get("RoutingPolicy") == "WEIGHTED",
             instances=tuple(self._find_instances(service["Id"], region)),
         )
 
@@ -111,8 +105,17 @@ class CloudMap:
         return self._api.call(f"{_CLOUD_MAP}.{operation}", region, request)
 
 
+def _dns(service: Mapping[str, Any]) -> Mapping[str, Any]:
+    return service.get("DnsConfig") or {}
+
+
+def _ttls(service: Mapping[str, Any]) -> dict[str, int]:
+    """Return the TTL in seconds of each type of record."""
+    return {record["Type"]: int(record.get("TTL", 0)) for record in _dns(service).get("DnsRecords") or ()}
+
+
 def _namespace_id(service: Mapping[str, Any]) -> str | None:
-    return service.get("NamespaceId") or (service.get("DnsConfig") or {}).get("NamespaceId")
+    return service.get("NamespaceId") or _dns(service).get("NamespaceId")
 
 
 def _service_id(arn: str) -> str:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING
 
 from pytest_ecs_tasks.clusters.control_plane import ControlPlane, Launched
@@ -118,11 +119,7 @@ class LocalCluster:
 
     def run_task(self, request: RunTaskRequest, aws: Aws) -> EcsTask:
         """Start a task and return at once; the ECS of that AWS knows it."""
-        from pytest_ecs_tasks.aws.services import BotoServices
-
-        launched = self._launch(
-            request, BotoServices(aws), self._ids.task_id(), registry=aws.registry, ecs=aws.ecs
-        )
+        launched = self._launch_for(aws, request, self._ids.task_id())
         if isinstance(aws.ecs, ControlPlane):
             aws.ecs.adopt(request, launched)
         return EcsTask(launched.control)
@@ -132,13 +129,6 @@ class LocalCluster:
         return EcsTask(self._launch(request, services, self._ids.task_id()).control)
 
     def _make_ecs(self, aws: Aws) -> ControlPlane:
-        def run(request: RunTaskRequest, task_id: str, watch: Watch | None) -> Launched:
-            from pytest_ecs_tasks.aws.services import BotoServices
-
-            return self._launch(
-                request, BotoServices(aws), task_id, watch, registry=aws.registry, ecs=aws.ecs
-            )
-
         from pytest_ecs_tasks.aws.cloud_map import CloudMap
         from pytest_ecs_tasks.aws.target_groups import ElbTargetGroups
 
@@ -146,7 +136,7 @@ class LocalCluster:
         plane = ControlPlane(
             aws,
             self._ecs_server,
-            run,
+            partial(self._launch_for, aws),
             self._clock,
             strict=self._settings.strict,
             pace=DECLARED_PACE if declared else FAST_PACE,
@@ -168,6 +158,13 @@ class LocalCluster:
                 aws.registry = Registry(aws, self.room, self._environ, image=image)
                 self._registries.append(aws.registry)
             return aws.registry
+
+    def _launch_for(
+        self, aws: Aws, request: RunTaskRequest, task_id: str, watch: Watch | None = None
+    ) -> Launched:
+        from pytest_ecs_tasks.aws.services import BotoServices
+
+        return self._launch(request, BotoServices(aws), task_id, watch, registry=aws.registry, ecs=aws.ecs)
 
     def _launch(
         self,

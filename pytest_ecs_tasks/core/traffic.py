@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from pytest_ecs_tasks.core.cloud_map import ADDRESSES, PORT
 from pytest_ecs_tasks.core.model import Task
 from pytest_ecs_tasks.core.plan import TASK_SANDBOX
 from pytest_ecs_tasks.core.request import LaunchType
@@ -161,8 +162,7 @@ def _find_place(task: Task, container: str, port: int | None, host: Host) -> Pla
     """Return address and port of a container port; ``None`` when the task has none."""
     match task.plan.definition.network_mode:
         case NetworkMode.AWSVPC:
-            sandbox = task.sandboxes.get(TASK_SANDBOX)
-            return Place(sandbox.address, port) if sandbox is not None and sandbox.address else None
+            return _place_in_sandbox(task, TASK_SANDBOX, port)
         case NetworkMode.BRIDGE:
             for binding in task.container(container).network_bindings:
                 if binding.container_port == port:
@@ -178,12 +178,16 @@ def _find_inside(task: Task, container: str, port: int | None, host: Host) -> Pl
     """Return where other tasks reach a container port whose host port they do not: the latter is open to this process alone."""
     match task.plan.definition.network_mode:
         case NetworkMode.BRIDGE:
-            sandbox = task.sandboxes.get(container)
-            return Place(sandbox.address, port) if sandbox is not None and sandbox.address else None
+            return _place_in_sandbox(task, container, port)
         case NetworkMode.HOST:
             return Place(host.gateway, port) if host.gateway else None
         case NetworkMode.AWSVPC | NetworkMode.NONE:
             return None
+
+
+def _place_in_sandbox(task: Task, key: str, port: int | None) -> Place | None:
+    sandbox = task.sandboxes.get(key)
+    return Place(sandbox.address, port) if sandbox is not None and sandbox.address else None
 
 
 def _attributes(task: Task, service: str, host: Host, place: Place) -> dict[str, str]:
@@ -192,14 +196,14 @@ def _attributes(task: Task, service: str, host: Host, place: Place) -> dict[str,
     attributes = {
         "AVAILABILITY_ZONE": f"{region}a",
         "AWS_INIT_HEALTH_STATUS": "HEALTHY",
-        "AWS_INSTANCE_IPV4": place.address,
+        ADDRESSES["A"]: place.address,
         "ECS_CLUSTER_NAME": task.plan.request.cluster,
         "ECS_SERVICE_NAME": service,
         "ECS_TASK_DEFINITION_FAMILY": task.plan.definition.family,
         "REGION": region,
     }
     if place.port is not None:
-        attributes["AWS_INSTANCE_PORT"] = str(place.port)
+        attributes[PORT] = str(place.port)
     if task.plan.launch_type is LaunchType.EC2:
         attributes["EC2_INSTANCE_ID"] = host.instance_id
     return attributes

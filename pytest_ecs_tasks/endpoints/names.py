@@ -7,7 +7,6 @@ from collections.abc import Callable
 import dns.exception
 import dns.flags
 import dns.message
-import dns.name
 import dns.opcode
 import dns.rcode
 import dns.rdataclass

@@ -383,7 +383,7 @@ class Sandbox(Protocol):
         ...
 
     def serve_names(self, resolve: Resolve) -> None:
-        """Have DNS queries by UDP to the namespace's nameservers answered by ``resolve``, called on a thread for each.
+        """Have DNS queries by UDP to the namespace's nameservers answered by ``resolve``, called on several threads.
 
         Raises :class:`EngineError` where it cannot be set up.
         """

@@ -33,14 +33,13 @@ from pytest_ecs_tasks.runtimes.sandbox.frames import (
     parse_refusal,
 )
 from pytest_ecs_tasks.runtimes.sandbox.loop import READ, SHARED_LOOP, WRITE
+from pytest_ecs_tasks.runtimes.sandbox.queries import Queries
 from pytest_ecs_tasks.runtimes.sandbox.stream import Stream
 
 _CHUNK = 128 * 1024
 _OUTPUT_FULL = 256 * 1024
 _OUTPUT_LOW = 64 * 1024
 _STDERR_KEPT = 4096
-_MOST_QUERIES = 256  # that wait, as many as the sandbox knows
-_ANSWERING_AT_ONCE = 32
 _WOULD_BLOCK = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 
 
@@ -108,10 +107,8 @@ class Link:
         self._streams: dict[int, Stream] = {}
         self._connecting: dict[int, _Connecting] = {}
         self._next_number = 1
-        self._resolve: Resolve = lambda query: None
+        self._queries = Queries(self._post_answer, self._note_service_error)
         self._naming: deque[Future[None]] = deque()
-        self._queries: deque[bytes] = deque(maxlen=_MOST_QUERIES)  # of more, the oldest are lost
-        self._answering = 0
         self._lock = threading.Lock()
         self._addresses: dict[int, tuple[str, int]] = {}
         self._listeners: list[socket.socket] = []
@@ -145,7 +142,7 @@ class Link:
     def serve_names(self, resolve: Resolve, timeout: float = 10.0) -> None:
         """Have queries of the namespace to its nameservers answered by ``resolve`` from now on.
 
-        It is called on a thread of its own for each; for ``None`` the nameserver is asked. ``timeout`` in seconds. Raises
+        It is called on several threads; for ``None`` the nameserver is asked. ``timeout`` in seconds. Raises
         OSError where the namespace cannot be set up for it, TimeoutError, and LinkError.
         """
         answer: Future[None] = Future()
@@ -291,7 +288,7 @@ class Link:
         elif kind in (FrameType.CONNECTED, FrameType.REFUSED):
             self._take_answer(number, kind, payload)
         elif kind is FrameType.QUERY:
-            self._take_query(payload)
+            self._queries.take(payload)
         elif kind is FrameType.NAMED and self._naming:
             self._end_naming(parse_named(payload))
         elif kind in _OURS:
@@ -333,7 +330,7 @@ class Link:
         if self._over.is_set():
             answer.set_exception(self._closed_error())
             return
-        self._resolve = resolve
+        self._queries.resolve = resolve
         self._naming.append(answer)
         self.send(make_frame(0, FrameType.NAMES))
 
@@ -344,34 +341,11 @@ class Link:
         else:
             answer.set_exception(error)
 
-    def _take_query(self, query: bytes) -> None:
-        with self._lock:
-            self._queries.append(query)
-            if self._answering == _ANSWERING_AT_ONCE:
-                return
-            self._answering += 1
-        try:
-            threading.Thread(target=self._answer_queries, name="ecs-tasks/names", daemon=True).start()
-        except RuntimeError:  # there can be no more threads
-            with self._lock:
-                self._answering -= 1
+    def _note_service_error(self, error: Exception) -> None:
+        self.service_error = error
 
-    def _answer_queries(self) -> None:
-        """Runs on a thread of its own, until no query waits: the AWS is asked."""
-        while True:
-            with self._lock:
-                if not self._queries:
-                    self._answering -= 1
-                    return
-                query = self._queries.popleft()
-            try:
-                answer = self._resolve(query)
-            except Exception as error:  # noqa: BLE001 - whatever the service raises is the service's
-                self.service_error = error
-                answer = None
-            kind = FrameType.ASK if answer is None else FrameType.ANSWER
-            frame = make_frame(0, kind, query if answer is None else answer)
-            self._loop.post(self, partial(self._send_answer, frame))
+    def _post_answer(self, frame: bytes) -> None:
+        self._loop.post(self, partial(self._send_answer, frame))
 
     def _send_answer(self, frame: bytes) -> None:
         if not self._over.is_set():
