@@ -10,6 +10,7 @@ from pytest_ecs_tasks.aws.cloud_map import CloudMap
 from pytest_ecs_tasks.aws.handle import Aws
 from pytest_ecs_tasks.core.cloud_map import NamedInstance, NamedService, Zone
 from pytest_ecs_tasks.core.traffic import Instance, Registry
+from service_registries import create_namespace
 
 
 @pytest.fixture
@@ -19,8 +20,7 @@ def cloud_map(aws: Aws) -> CloudMap:
 
 def make_registry(aws: Aws) -> dict[str, Any]:
     client = aws.client("servicediscovery")
-    operation = client.create_private_dns_namespace(Name="test", Vpc="vpc-1")["OperationId"]
-    namespace = client.get_operation(OperationId=operation)["Operation"]["Targets"]["NAMESPACE"]
+    namespace = create_namespace(client, "test")
     records = {"NamespaceId": namespace, "DnsRecords": [{"Type": "A", "TTL": 10}]}
     made: dict[str, Any] = client.create_service(Name="web", NamespaceId=namespace, DnsConfig=records)
     return made["Service"]  # type: ignore[no-any-return]
@@ -98,8 +98,7 @@ def test_a_namespace_says_how_a_name_is_routed_and_how_long_it_is_missing(
 def test_services_of_namespaces_with_the_same_name_are_all_found(aws: Aws, cloud_map: CloudMap) -> None:
     client = aws.client("servicediscovery")
     for number in (1, 2):
-        operation = client.create_private_dns_namespace(Name="test", Vpc=f"vpc-{number}")["OperationId"]
-        namespace = client.get_operation(OperationId=operation)["Operation"]["Targets"]["NAMESPACE"]
+        namespace = create_namespace(client, "test", f"vpc-{number}")
         dns = {"DnsRecords": [{"Type": "A", "TTL": 10}]}
         client.create_service(Name=f"web{number}", NamespaceId=namespace, DnsConfig=dns)
 

@@ -9,11 +9,9 @@ from typing import Any
 import pytest
 
 from pytest_ecs_tasks.aws.handle import Aws
-from pytest_ecs_tasks.clusters.control_plane import ControlPlane
 from pytest_ecs_tasks.clusters.local import LocalCluster
+from service_registries import create_namespace, wait_steady
 from tasks import Run, python
-
-STEADY_WITHIN_S = 200.0
 
 SERVER = """
 import http.server, os, signal, sys
@@ -72,9 +70,7 @@ class Shop:
         self.aws = aws
         self.ecs = aws.client("ecs")
         self.cloud_map = aws.client("servicediscovery")
-        operation = self.cloud_map.create_private_dns_namespace(Name="shop.internal", Vpc="vpc-1")
-        found = self.cloud_map.get_operation(OperationId=operation["OperationId"])["Operation"]
-        self.namespace = found["Targets"]["NAMESPACE"]
+        self.namespace = create_namespace(self.cloud_map, "shop.internal")
 
     def create(
         self, name: str, count: int, *, kind: str = "A", mode: str = "awsvpc", port: int = 8080
@@ -96,20 +92,13 @@ class Shop:
             serviceRegistries=[place],
             **({"networkConfiguration": network} if mode == "awsvpc" else {}),
         )
-        self.wait_steady()
+        wait_steady(self.aws)
         registry_id: str = registry["Service"]["Id"]
         return registry_id
 
     def scale(self, name: str, count: int) -> None:
         self.ecs.update_service(service=name, desiredCount=count)
-        self.wait_steady()
-
-    def wait_steady(self) -> None:
-        plane = self.aws.ecs
-        assert isinstance(plane, ControlPlane)
-        desk = plane.services.desk
-        for service in desk.services():
-            assert desk.wait_until(service.arn, lambda service: service.steady, STEADY_WITHIN_S), service
+        wait_steady(self.aws)
 
     def addresses(self, registry_id: str) -> list[str]:
         instances = self.cloud_map.list_instances(ServiceId=registry_id)["Instances"]

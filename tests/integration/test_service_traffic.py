@@ -11,6 +11,7 @@ import pytest
 from pytest_ecs_tasks.aws.handle import Aws
 from pytest_ecs_tasks.clusters.control_plane import ControlPlane
 from pytest_ecs_tasks.task import EcsTask
+from service_registries import create_namespace, wait_steady
 from tasks import PYTHON
 
 # Answers 200, and 503 from the request for /break on.
@@ -77,15 +78,7 @@ class Balanced:
             loadBalancers=[{"targetGroupArn": self.group, "containerName": "app", "containerPort": 8080}],
             **more,
         )
-        self.wait_steady()
-
-    def wait_steady(self) -> None:
-        plane = self.aws.ecs
-        assert isinstance(plane, ControlPlane)
-        (service,) = plane.services.desk.services()
-        assert plane.services.desk.wait_until(service.arn, lambda service: service.steady, 200.0), (
-            self.messages()
-        )
+        wait_steady(self.aws)
 
     def tasks(self) -> list[EcsTask]:
         """Return the tasks that are to run."""
@@ -134,7 +127,7 @@ def test_a_task_is_a_target_from_its_start_to_its_end_and_as_healthy_as_it_answe
     }
 
     balanced.ecs.update_service(service="web", desiredCount=0)
-    balanced.wait_steady()
+    wait_steady(balanced.aws)
     assert balanced.rows() == []
     (gone,) = balanced.rows(Targets=[{"Id": address, "Port": 8080}])
     assert gone["TargetHealth"]["Reason"] == "Target.NotRegistered"
@@ -150,8 +143,7 @@ def test_a_task_is_a_target_from_its_start_to_its_end_and_as_healthy_as_it_answe
 def test_tasks_of_a_bridge_service_are_targets_and_instances_at_their_host_ports(aws: Aws) -> None:
     balanced = Balanced(aws, "bridge")
     cloud_map = aws.client("servicediscovery")
-    operation = cloud_map.create_private_dns_namespace(Name="test", Vpc="vpc-1")["OperationId"]
-    namespace = cloud_map.get_operation(OperationId=operation)["Operation"]["Targets"]["NAMESPACE"]
+    namespace = create_namespace(cloud_map, "test")
     records = {"NamespaceId": namespace, "DnsRecords": [{"Type": "SRV", "TTL": 10}]}
     registry = cloud_map.create_service(Name="web", NamespaceId=namespace, DnsConfig=records)["Service"]
     place = {"registryArn": registry["Arn"], "containerName": "app", "containerPort": 8080}
